@@ -1,0 +1,84 @@
+"""Every prompt is a text file with `$placeholders`, checked when it is loaded.
+
+A prompt is looked for by file name in the override folders first (the settings' `prompts`, then
+the library's own `prompts/`), then in the folder that ships with Footnote: `prompts/` in a
+checkout, `pipeline/_prompts/` in an installed wheel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from pipeline.errors import SettingsError
+
+# What each prompt must hold, and all it may hold.
+PLACEHOLDERS: dict[str, frozenset[str]] = {
+    "hyde": frozenset({"question", "count", "register"}),
+    "answer_system": frozenset(),
+    "answer": frozenset({"question", "evidence"}),
+    "caption": frozenset({"title", "time", "speech", "screen"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A checked template. `key` changes whenever its text does, and enters stage keys."""
+
+    name: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}:{hashlib.sha256(self.text.encode()).hexdigest()[:16]}"
+
+    def render(self, **values: object) -> str:
+        """The text with every placeholder filled; a missing value is a KeyError (a bug)."""
+        return Template(self.text).substitute({k: str(v) for k, v in values.items()})
+
+
+def shipped_folder() -> Path:
+    """Where the prompts that come with Footnote lie: the checkout's, else the wheel's."""
+    here = Path(__file__).resolve().parent
+    installed = here / "_prompts"
+    return installed if installed.is_dir() else here.parent / "prompts"
+
+
+def load_prompt(name: str, overrides: Sequence[Path] = ()) -> Prompt:
+    """Load prompt `name` from the first folder that has `name.txt`.
+
+    Raises `SettingsError` when its placeholders are not exactly those that the code fills.
+    """
+    for folder in (*overrides, shipped_folder()):
+        path = folder / f"{name}.txt"
+        if path.is_file():
+            return _checked(Prompt(name, path.read_text(encoding="utf-8").strip()), path)
+    raise SettingsError(
+        f"prompt {name!r} was not found", f"known prompts: {', '.join(sorted(PLACEHOLDERS))}"
+    )
+
+
+def _checked(prompt: Prompt, path: Path) -> Prompt:
+    template = Template(prompt.text)
+    if not template.is_valid():
+        raise SettingsError(f"{path}: a '$' that starts no placeholder", "write '$$' for a dollar")
+    found, wanted = set(template.get_identifiers()), PLACEHOLDERS[prompt.name]
+    if found != wanted:
+        missing = ", ".join(f"${name}" for name in sorted(wanted - found))
+        unknown = ", ".join(f"${name}" for name in sorted(found - wanted))
+        raise SettingsError(
+            f"{path}: "
+            + "; ".join(
+                part
+                for part in (
+                    f"missing {missing}" * bool(missing),
+                    f"unknown {unknown}" * bool(unknown),
+                )
+                if part
+            ),
+            f"it must hold exactly: {', '.join(f'${name}' for name in sorted(wanted)) or 'none'}",
+        )
+    return prompt

@@ -1,0 +1,140 @@
+"""One frozen settings object: defaults < footnote.toml < FOOTNOTE_* environment < flags."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from pipeline.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "FOOTNOTE_"
+SETTINGS_FILE = "footnote.toml"
+
+
+class Settings(BaseSettings):
+    """Everything a user can choose.
+
+    A model is named "provider:model"; "" leaves the choice to the profile.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """`load_settings` alone layers the sources, so that every layer is checked by name."""
+        return (init_settings,)
+
+    library: Path = Path("footnote-library")
+    profile: Literal["embedded", "auto", "local", "server"] = "auto"
+
+    # models, "provider:model"
+    embedding_model: str = "onnx:all-MiniLM-L6-v2"
+    speech_model: str = ""
+    caption_model: str = ""
+    language_model: str = ""
+    screen_reader: str = "rapidocr"
+    speech_detector: str = "silero"
+
+    # an OpenAI-compatible endpoint, for caption_model and language_model "openai:..."
+    endpoint: str = ""
+    api_key: SecretStr = SecretStr("")
+    endpoint_timeout: float = 120.0
+    context_window: int = 8192
+
+    chroma: str = ""  # a Chroma server's URL; "" keeps the vectors inside the library
+    prompts: Path | None = None  # a folder whose files replace prompts of the same name
+
+    # text
+    language: str = ""  # language of the speech, ISO 639-1; "" lets Whisper tell
+    passage_seconds: float = 30.0
+
+    # frames
+    screen_frames_per_second: float = 2.0
+    max_key_frames_per_shot: int = 3
+
+    # search and answer
+    expansion_passages: int = 2  # hypothetical passages the language model writes; 0: none
+    evidence_moments: int = 8
+
+    # hostile files
+    media_timeout: float = 3600.0  # seconds one pass over one file may take
+    media_memory_mb: int = 4096
+
+    @property
+    def prompt_folders(self) -> tuple[Path, ...]:
+        """Folders searched before the shipped prompts: the settings', then the library's."""
+        own = (self.prompts,) if self.prompts else ()
+        return (*own, self.library / "prompts")
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """Settings from their layers, lowest first: defaults, footnote.toml, environment, flags.
+
+    footnote.toml is read from `folder` (the current one when None) and then from the library,
+    whose values win. Raises `SettingsError` that names the nearest known key.
+    """
+    environment = os.environ if environment is None else environment
+    values = _read_file((folder or Path.cwd()) / SETTINGS_FILE)
+    from_environment = {
+        name[len(ENVIRONMENT_PREFIX) :].lower(): value
+        for name, value in environment.items()
+        if name.startswith(ENVIRONMENT_PREFIX) and value
+    }
+    _check_names(from_environment, "the environment", ENVIRONMENT_PREFIX)
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    _check_names(given, "the flags")
+    upper = {**from_environment, **given}
+    library = Path(
+        upper.get("library", values.get("library", Settings.model_fields["library"].default))
+    )
+    values |= {k: v for k, v in _read_file(library / SETTINGS_FILE).items() if k != "library"}
+    try:
+        return Settings.model_validate({**values, **upper})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"setting {name}: {first['msg']}", "see the settings in the README"
+        ) from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}", f"correct {path}") from error
+    _check_names(values, str(path))
+    return values
+
+
+def _check_names(values: Mapping[str, Any], where: str, prefix: str = "") -> None:
+    known = list(Settings.model_fields)
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            shown = prefix + (name.upper() if prefix else name)
+            nearest = prefix + (near.upper() if prefix else near)
+            raise SettingsError(f"unknown setting {shown} in {where}", f"did you mean {nearest}?")

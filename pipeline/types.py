@@ -1,0 +1,361 @@
+"""The values that flow through Footnote, and the protocols of the roles that make them.
+
+Times are float seconds on one clock: zero is the container's start time, what a player shows
+as 0:00. Every timed value is checked when it is made, so that a wrong time fails where it is
+born and not in an answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ClockError
+
+Source = Literal["speech", "caption", "screen", "sound", "chapter", "summary"]
+Verdict = Literal["supported", "partly", "unsupported", "contradicted", "unchecked"]
+
+# The order is the code stored in the passage table: append, never reorder.
+SOURCES: tuple[Source, ...] = ("speech", "caption", "screen", "sound", "chapter", "summary")
+# What was perceived. Chapters and summaries are derived from it: searchable, never cited.
+CITABLE: frozenset[Source] = frozenset(("speech", "caption", "screen", "sound"))
+
+Audio = NDArray[np.float32]  # (samples,), mono, 16 kHz, in [-1, 1]
+Image = NDArray[np.uint8]  # (height, width, 3), RGB
+Vectors = NDArray[np.float32]  # (n, dimension), rows of unit length
+
+SAMPLE_RATE = 16_000
+MAX_MOMENT_SECONDS = 60.0
+
+
+def check_interval(start: float, end: float, what: str) -> None:
+    """Raise `ClockError` unless 0 <= start < end and both are finite."""
+    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
+        raise ClockError(f"{what}: {start} to {end} is not an interval with 0 <= start < end")
+
+
+# ---------------------------------------------------------------- timed text
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with its times. `probability` is 1.0 where the maker gives none."""
+
+    start: float
+    end: float
+    text: str
+    probability: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The smallest timed text: one utterance, one caption, one screen of text."""
+
+    source: Source
+    start: float
+    end: float
+    text: str
+    speaker: str = ""
+    language: str = ""  # ISO 639-1, "" when unknown
+    flags: tuple[str, ...] = ()  # why this text is doubtful, "" never among them
+    words: tuple[Word, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.source not in SOURCES:
+            raise ClockError(f"unknown source {self.source!r}; one of {', '.join(SOURCES)}")
+        check_interval(self.start, self.end, f"{self.source} segment {self.text[:40]!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Consecutive segments of one source, packed to about 30 s: what is embedded and indexed.
+
+    `first` and `last` are inclusive ordinals into the video's segments of that source in
+    (start, end) order. A segment too long for the embedding model is cut into several
+    passages with the same `first` and `last`.
+    """
+
+    source: Source
+    start: float
+    end: float
+    text: str
+    first: int
+    last: int
+
+    def __post_init__(self) -> None:
+        check_interval(self.start, self.end, f"{self.source} passage {self.text[:40]!r}")
+
+
+# ---------------------------------------------------------------- the library
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One video as the catalog knows it. `path` is "" for text imported without a file."""
+
+    video_id: str
+    title: str
+    path: str = ""
+    duration: float = 0.0  # decoded seconds, or the end of the last imported row
+    sha256: str = ""
+    size: int = 0
+    modified_ns: int = 0
+    sidecars: tuple[tuple[str, int, int], ...] = ()  # (path, size, modified_ns)
+    date: str = ""  # ISO 8601, UTC; "" when unknown
+    language: str = ""
+    url: str = ""
+    added: str = ""  # ISO 8601, UTC
+    media: Mapping[str, object] = field(default_factory=dict)  # facts of the container
+
+
+StageStatus = Literal["done", "pending", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """What became of one stage of one video. `key` names its inputs, parameters and model."""
+
+    name: str
+    status: StageStatus
+    key: str = ""
+    reason: str = ""
+    seconds: float = 0.0
+    model_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a search is restricted to; empty means no restriction.
+
+    `after` (inclusive) and `before` (exclusive) compare ISO dates with the video's date.
+    """
+
+    videos: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    folder: str = ""
+    after: str = ""
+    before: str = ""
+
+
+# ---------------------------------------------------------------- search and answer
+
+
+@dataclass(frozen=True, slots=True)
+class MomentPassage:
+    """A passage as a moment shows it."""
+
+    id: str
+    source: Source
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An interval of one video with the passages, of all sources, that lie in it."""
+
+    video_id: str
+    title: str
+    start: float
+    end: float
+    score: float
+    text: str
+    passages: tuple[MomentPassage, ...]
+    why: Mapping[str, float]  # signal name -> its part of the score
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    query: str
+    moments: tuple[Moment, ...]
+    took_ms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A moment tightened to the words that carry one claim. `quote` is stored text, verbatim."""
+
+    marker: int
+    video_id: str
+    title: str
+    start: float
+    end: float
+    quote: str
+    source: Source
+    verdict: Verdict
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    text: str
+    citations: tuple[int, ...]  # markers
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    question: str
+    answer: str  # holds [n], n a marker
+    abstained: bool
+    confidence: float
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    moments: tuple[Moment, ...]
+    usage: Mapping[str, float]
+    took_ms: Mapping[str, float]
+
+
+# ---------------------------------------------------------------- roles
+
+
+class Embedder(Protocol):
+    """Text to unit vectors. `name` enters cache keys and the library's metadata."""
+
+    name: str
+    dimension: int
+    max_tokens: int
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """(n, dimension) float32, each row of unit length, in the order given."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens per text, special tokens included, without truncation."""
+        ...
+
+
+class SpeechDetector(Protocol):
+    """Where somebody speaks."""
+
+    name: str
+
+    def detect(self, audio: Audio) -> list[tuple[float, float]]:
+        """(start, end) of speech, seconds from the start of `audio`, ascending, disjoint."""
+        ...
+
+
+class Transcriber(Protocol):
+    """Speech to timed text."""
+
+    name: str
+
+    def transcribe(self, audio: Audio, language: str = "") -> list[Segment]:
+        """`speech` segments with words; times count from the start of `audio`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """One line read from a frame: box is (left, top, right, bottom) in pixels of that frame."""
+
+    text: str
+    box: tuple[float, float, float, float]
+    confidence: float
+
+
+class ScreenReader(Protocol):
+    """A frame to the lines of text on it."""
+
+    name: str
+
+    def read(self, image: Image) -> list[TextLine]:
+        """Lines in reading order; empty where there is no text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionRequest:
+    """The frames of one shot, with what is already known about them, to be described."""
+
+    images: tuple[Image, ...]
+    times: tuple[float, ...]
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a language or vision model said, and what it took."""
+
+    text: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Captioner(Protocol):
+    """Frames to a description."""
+
+    name: str
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[Reply]:
+        """One reply per request, in order."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """A prompt to text. LlamaIndex `LLM` objects are wrapped into this by `models.language`."""
+
+    name: str
+
+    def complete(self, prompt: str, system: str = "") -> Reply: ...
+
+
+# ---------------------------------------------------------------- the passage index
+
+
+@dataclass(frozen=True, slots=True)
+class PassageTable:
+    """All passages of a library as columns; position i in every array is one passage.
+
+    `video[i]` indexes `videos`; `source[i]` indexes `SOURCES`. Rows of one generation keep
+    their position; positions are meaningless across generations.
+    """
+
+    rows: NDArray[np.int64]  # (n,) the catalog's row id
+    video: NDArray[np.int32]  # (n,)
+    source: NDArray[np.uint8]  # (n,)
+    start: NDArray[np.float64]  # (n,)
+    end: NDArray[np.float64]  # (n,)
+    videos: tuple[str, ...]  # video ids
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class PassageIndex(Protocol):
+    """A consistent view of one generation of a library, for searching."""
+
+    generation: int
+    table: PassageTable
+
+    def propose(self, vectors: Vectors, count: int) -> NDArray[np.int64]:
+        """Positions that are likely among the `count` nearest to any row of `vectors` (q, d).
+
+        Ascending, no repeats, at most q * count; approximate when a vector index answers.
+        """
+        ...
+
+    def cosine(
+        self, vectors: Vectors, positions: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """(q, n) exact cosines with the passages at `positions`, all passages when None."""
+        ...
+
+    def words(
+        self, queries: Sequence[str], count: int, allowed: NDArray[np.bool_] | None = None
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Per query the positions and BM25 scores of its best `count` passages.
+
+        `allowed` (n,) restricts the passages. Score descending, ties by position.
+        """
+        ...
+
+    def texts(self, positions: Sequence[int] | NDArray[np.int64]) -> list[str]: ...
+
+    def passage_ids(self, positions: Sequence[int] | NDArray[np.int64]) -> list[str]: ...
