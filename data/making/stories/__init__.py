@@ -1,0 +1,1 @@
+"""The nine stories: what is said, shown and written, shot by shot."""
