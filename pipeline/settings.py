@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     endpoint_timeout: float = 120.0
     context_window: int = 8192
 
+    debug: bool = False  # FOOTNOTE_DEBUG=1: the command line shows where a bug was raised
+
     chroma: str = ""  # a Chroma server's URL; "" keeps the vectors inside the library
     prompts: Path | None = None  # a folder whose files replace prompts of the same name
 

@@ -76,8 +76,9 @@ class Passage:
     """Consecutive segments of one source, packed to about 30 s: what is embedded and indexed.
 
     `first` and `last` are inclusive ordinals into the video's segments of that source in
-    (start, end) order. A segment too long for the embedding model is cut into several
-    passages with the same `first` and `last`.
+    (start, end) order. A segment too long for one passage is cut; a part of it may lie in a
+    passage with its neighbours, so a segment can be the `last` of one and the `first` of the
+    next, and `text` can hold less than the whole of either.
     """
 
     source: Source
@@ -126,6 +127,60 @@ class StageRecord:
     reason: str = ""
     seconds: float = 0.0
     model_calls: int = 0
+
+
+VideoStatus = Literal["added", "unchanged", "updated", "moved", "partial", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoReport:
+    """What `add` or `import` did with one video. `reason` is one line, "" when all went well."""
+
+    video_id: str
+    path: str
+    status: VideoStatus
+    stages: Mapping[str, StageRecord]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """How far one stage of one video is. `total` is 0 while it is not known."""
+
+    video: str  # the file's name
+    stage: str
+    done: float
+    total: float
+    unit: str = "s"
+
+
+class Progress(Protocol):
+    """Called from any thread while work goes on."""
+
+    def __call__(self, event: ProgressEvent) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSummary:
+    """One row of `footnote list`."""
+
+    video_id: str
+    title: str
+    path: str
+    duration: float
+    added: str
+    sources: Mapping[str, int]  # source -> number of segments
+    pending: tuple[str, ...]  # stages
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding of `footnote doctor`. `repair` is the command that mends it."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    repair: str = ""
 
 
 @dataclass(frozen=True, slots=True)

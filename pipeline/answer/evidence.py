@@ -1,0 +1,165 @@
+"""The numbered evidence an answer is made from: statements of the moments found, as data.
+
+A language model sees one line per statement, grouped by video in the order of time. What videos
+say is data (DESIGN 6, invariant 9): it is shown on one line inside a fence, without characters
+that hide or steer, and without any square bracket or tag of its own, so that nothing in it can
+pass for a citation, for the end of the fence, or for a chat template's control token.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.answer.statements import Statement, one_line, statements, width
+from pipeline.types import CITABLE, Moment, Segment, Source, Video
+
+# Around a moment, so that a sentence that begins or ends outside is whole.
+MARGIN = 30.0  # seconds
+WIDTH_PER_TOKEN = 3.5  # columns of text to a token, on the safe side for English
+TOKENS_PER_LINE = 14  # number, time, speaker and the line break
+
+_HOW: dict[Source, str] = {
+    "speech": "said", "caption": "seen", "screen": "on screen", "sound": "heard",
+}  # fmt: skip
+_OPENING, _CLOSING = "[［【〔⟦〚❲", "]］】〕⟧〛❳"  # noqa: RUF001
+_BRACKETS = str.maketrans(dict.fromkeys(_OPENING, "(") | dict.fromkeys(_CLOSING, ")"))
+# "<|im_start|>", "</think>" and "< evidence >", but not "a < b and c > d".
+_TAG = re.compile(
+    r"[<＜]((?:[^\s<>＜＞=\d]|\s*/?\s*(?:evidence|question)\b)[^<>＜＞]{0,80})[>＞]",  # noqa: RUF001
+    re.IGNORECASE,
+)
+_FENCE = re.compile(r"[<>＜＞]{2,}|`{3,}|~{3,}|[-=#*_]{4,}")  # noqa: RUF001
+# Joiners shape letters of Persian and Indic scripts; every other format character only hides.
+_SHAPING = "\u200c\u200d"
+
+
+class Transcripts(Protocol):
+    """What the library knows of the videos in a search result."""
+
+    def video(self, video_id: str) -> Video: ...
+
+    def segments(self, video_id: str) -> Sequence[Segment]:
+        """All stored segments of a video, of every source, by (start, end)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One citable statement. `number` is what the model cites; `rank` that of its moment."""
+
+    number: int
+    video: Video
+    statement: Statement
+    rank: int
+
+
+def gather(moments: Sequence[Moment], transcripts: Transcripts, tokens: int) -> list[Evidence]:
+    """The citable statements of the moments, numbered from 1, in no more than about `tokens`.
+
+    Better moments are taken first. The order is: videos by their best moment, then time. Where
+    only a chapter or summary was found, the statements underneath it are given.
+    """
+    taken: list[tuple[int, Statement]] = []
+    seen: set[tuple[str, Source, str, float, int]] = set()
+    spent = 0
+    for rank, moment in enumerate(moments):
+        for statement in _statements_in(moment, transcripts.segments(moment.video_id)):
+            mark = (
+                statement.video_id,
+                statement.source,
+                statement.language,
+                statement.segments[0].start,
+                statement.offset,
+            )
+            if mark in seen:
+                continue
+            spent += round(width(statement.text) / WIDTH_PER_TOKEN) + TOKENS_PER_LINE
+            if spent > tokens and taken:
+                return _number(taken, transcripts)
+            seen.add(mark)
+            taken.append((rank, statement))
+    return _number(taken, transcripts)
+
+
+def _statements_in(moment: Moment, segments: Sequence[Segment]) -> list[Statement]:
+    sources = {passage.source for passage in moment.passages} & CITABLE or CITABLE
+    near = [
+        segment
+        for segment in segments
+        if segment.source in sources
+        and segment.start < moment.end + MARGIN
+        and segment.end > moment.start - MARGIN
+    ]
+    return [s for s in statements(moment.video_id, near) if _belongs(s, moment)]
+
+
+def _belongs(statement: Statement, moment: Moment) -> bool:
+    """Whether at least half of the statement, or of the moment, lies in the other."""
+    shared = min(statement.end, moment.end) - max(statement.start, moment.start)
+    return shared >= 0.5 * min(statement.end - statement.start, moment.end - moment.start)
+
+
+def _number(taken: Iterable[tuple[int, Statement]], transcripts: Transcripts) -> list[Evidence]:
+    best: dict[str, int] = {}
+    for rank, statement in taken:
+        best[statement.video_id] = min(rank, best.get(statement.video_id, rank))
+    ordered = sorted(taken, key=lambda t: (best[t[1].video_id], t[1].start, t[1].end, t[0]))
+    videos = {video_id: transcripts.video(video_id) for video_id in best}
+    return [
+        Evidence(number, videos[statement.video_id], statement, rank)
+        for number, (rank, statement) in enumerate(ordered, start=1)
+    ]
+
+
+# ---------------------------------------------------------------- as the model reads it
+
+
+def render(evidence: Sequence[Evidence]) -> str:
+    """One line per statement under a heading per video; `...` stands where time was left out."""
+    lines: list[str] = []
+    before: Evidence | None = None
+    for item in evidence:
+        if before is None or before.video.video_id != item.video.video_id:
+            lines += ["", _heading(item.video)] if before else [_heading(item.video)]
+        elif item.statement.start - before.statement.end > MARGIN:
+            lines.append("...")
+        lines.append(_line(item))
+        before = item
+    return "\n".join(lines)
+
+
+def _heading(video: Video) -> str:
+    date = f" ({as_data(video.date[:10])})" if video.date else ""
+    return f'Video "{as_data(video.title or video.video_id)}"{date}'
+
+
+def _line(item: Evidence) -> str:
+    statement = item.statement
+    how = _HOW[statement.source]
+    if statement.speaker:
+        how += f" by {as_data(statement.speaker)}"
+    if statement.doubtful:
+        how += ", badly heard" if statement.source == "speech" else ", uncertain"
+    return f"[{item.number}] {clock(statement.start)} {how}: {as_data(statement.text)}"
+
+
+def as_data(text: str) -> str:
+    """`text` on one line, unable to cite, to close a fence, to hide or to steer."""
+    flat = visible(text).translate(_BRACKETS)
+    return one_line(_TAG.sub(r"(\1)", _FENCE.sub(" ", flat)))
+
+
+def visible(text: str) -> str:
+    """`text` with a space for every control, format, private or unassigned character."""
+    return "".join(c if c in _SHAPING or unicodedata.category(c)[0] != "C" else " " for c in text)
+
+
+def clock(seconds: float) -> str:
+    """`mm:ss`, `h:mm:ss` from an hour on; whole seconds, rounded down as players show them."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minutes:02}:{second:02}"

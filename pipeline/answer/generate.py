@@ -1,0 +1,216 @@
+"""An answer in a language model's words: the prompt, and what its reply may become.
+
+The reply is read into sentences with the evidence numbers it cites. Numbers that are not in the
+evidence are removed. What happens to a sentence then is one rule (`settle`, DESIGN 6, invariant
+10): it is shown when its citations carry it or could (supported, partly, unchecked); a citation
+that is about something else is taken off it; and when none is left, or none was given, it is
+cited to the statement that supports it, or dropped when there is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.answer.evidence import Evidence, as_data, render, visible
+from pipeline.answer.statements import one_line
+from pipeline.answer.verify import WEIGHT, judge
+from pipeline.answer.wording import words
+from pipeline.ingest.sentences import sentences
+from pipeline.prompts import Prompt
+from pipeline.types import Embedder, LanguageModel, Reply, Verdict
+
+# What the prompt asks for when the evidence does not answer.
+NO_ANSWER = "NOT_IN_LIBRARY"
+MAX_RANGE = 10  # "[1-30]" cites nothing: a longer range is no citation
+
+_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_THOUGHT = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
+_NUMBER = r"\^?\d{1,4}"
+_JOIN = r"\s*(?:,|;|-|–|—|and|&)\s*"  # noqa: RUF001
+_MARKER = re.compile(rf"[ \t]*[\[【]\s*{_NUMBER}(?:{_JOIN}{_NUMBER})*\s*[\]】]")
+_RANGE = re.compile(r"(\d+)\s*[-–—]\s*\^?(\d+)|(\d+)")  # noqa: RUF001
+_ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,2}[.)]|#{1,6}|>)[ \t]+", re.MULTILINE)
+_EMPHASIS = re.compile(r"(\*\*|__|`)(?=\S)(.+?)(?<=\S)\1")
+_BARE_BRACKETS = re.compile(r"\[(\s*\d[\d\s,;–-]*)\]")  # noqa: RUF001
+_FENCE_LINE = re.compile(r"^\s*```.*$", re.MULTILINE)
+
+_REMARK = re.compile(
+    r"\b(?:evidence|excerpts?|context|library|transcripts?|passages?|videos?)"
+    r"(?: \w+){0,3} (?:do|does|did)(?: not|n['’]t)(?: \w+)? "  # noqa: RUF001
+    r"(?:mention|contain|say|state|answer|provide|specify|include|discuss|address|explain)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of a reply and the evidence numbers it cites, ascending."""
+
+    text: str
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A reply read: `invented` counts markers that are not in the evidence."""
+
+    claims: tuple[Claim, ...]
+    abstained: bool
+    invented: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A sentence as it may be shown, with the verdict of each of its citations."""
+
+    text: str
+    cited: tuple[tuple[Evidence, Verdict], ...]
+    verdict: Verdict
+
+
+def ask_model(
+    question: str,
+    evidence: Sequence[Evidence],
+    model: LanguageModel,
+    prompt: Prompt,
+    system: Prompt,
+) -> Reply:
+    """One call. Raises what the model raises (`ModelUnavailable` when it cannot be had)."""
+    rendered = prompt.render(question=as_data(question), evidence=render(evidence))
+    return model.complete(rendered, system=system.render())
+
+
+# ---------------------------------------------------------------- reading the reply
+
+
+def read_reply(reply: str, count: int) -> Draft:
+    """The sentences of a reply over `count` numbered statements.
+
+    Thinking is removed, Markdown flattened, a repeated sentence kept once. `[1]`, `[1, 2]`,
+    `[1][2]`, `[1-3]` are citations, before or after the full stop.
+    """
+    text = _THOUGHT.sub("", _THINKING.sub(" ", reply))
+    text = _FENCE_LINE.sub("", text).replace("\r\n", "\n")
+    claims: dict[str, Claim] = {}
+    invented, refused = 0, False
+    for block in _blocks(text):
+        for sentence, cited in _cited_sentences(block):
+            if _refuses(sentence):
+                refused = True
+                continue
+            known = {n for n in cited if 1 <= n <= count}
+            invented += len(cited - known)
+            key = " ".join(words(sentence))
+            if any(c.isalnum() for c in sentence):
+                earlier = claims.get(key, Claim(sentence, ())).numbers
+                merged = tuple(sorted(known.union(earlier)))
+                claims[key] = Claim(claims[key].text if key in claims else sentence, merged)
+    found = tuple(claims.values())
+    return Draft(found, refused and not any(c.numbers for c in found), invented)
+
+
+def _refuses(sentence: str) -> bool:
+    """The agreed word, or a remark about the evidence as a whole, which no citation can carry."""
+    agreed = NO_ANSWER.replace("_", "") in re.sub(r"[^A-Z]", "", sentence)
+    return agreed or bool(_REMARK.search(sentence))
+
+
+def _blocks(text: str) -> list[str]:
+    """Paragraphs and list items, each flattened to one line without Markdown."""
+    parts = re.split(r"\n\s*\n|\n(?=[ \t]*(?:[-*+•]|\d{1,2}[.)]|#{1,6}|>)[ \t])", text)
+    return [one_line(_EMPHASIS.sub(r"\2", _ITEM.sub("", part))) for part in parts if part.strip()]
+
+
+def _cited_sentences(block: str) -> list[tuple[str, set[int]]]:
+    """(sentence, numbers): a marker belongs to the sentence that ends at or holds it."""
+    plain, markers = _without_markers(block)
+    spans = sentences(plain)
+    cited: list[set[int]] = [set() for _ in spans]
+    for place, found in markers:
+        owner = max((i for i, (begin, _) in enumerate(spans) if begin < place), default=0)
+        if spans:
+            cited[owner] |= found
+    return [(_tidy(plain[b:e]), numbers) for (b, e), numbers in zip(spans, cited, strict=True)]
+
+
+def _without_markers(block: str) -> tuple[str, list[tuple[int, set[int]]]]:
+    """The block without its markers, and (place in that text, numbers) of each."""
+    pieces: list[str] = []
+    markers: list[tuple[int, set[int]]] = []
+    length = last = 0
+    for match in _MARKER.finditer(block):
+        pieces.append(block[last : match.start()])
+        length += len(pieces[-1])
+        markers.append((length, _numbers(match.group())))
+        if block[match.end() : match.end() + 1].isalnum():
+            pieces.append(" ")
+            length += 1
+        last = match.end()
+    return "".join([*pieces, block[last:]]), markers
+
+
+def _numbers(marker: str) -> set[int]:
+    found: set[int] = set()
+    for first, last, single in _RANGE.findall(marker):
+        low, high = (int(single), int(single)) if single else (int(first), int(last))
+        found |= set(range(low, high + 1)) if high - low <= MAX_RANGE else {0}
+    return found
+
+
+def _tidy(sentence: str) -> str:
+    """No brackets that would read as a marker, no hole where one was."""
+    plain = re.sub(r"\(\s*\)|\[\s*\]", "", visible(sentence))
+    while (rounder := _BARE_BRACKETS.sub(r"(\1)", plain)) != plain:
+        plain = rounder
+    return one_line(re.sub(r"\s+([.,;:!?])", r"\1", plain))
+
+
+# ---------------------------------------------------------------- what may be shown
+
+
+def settle(
+    draft: Draft, evidence: Sequence[Evidence], embedder: Embedder
+) -> tuple[list[Settled], int]:
+    """The sentences that may be shown, in order, and how many were dropped."""
+    if not draft.claims or not evidence:
+        return [], len(draft.claims)
+    texts = [claim.text for claim in draft.claims]
+    vectors = embedder.embed([*texts, *(one_line(e.statement.text) for e in evidence)])
+    cosine = vectors[: len(texts)] @ vectors[len(texts) :].T
+    settled = [
+        _settle_one(claim, evidence, row) for claim, row in zip(draft.claims, cosine, strict=True)
+    ]
+    kept = [sentence for sentence in settled if sentence is not None]
+    return kept, len(settled) - len(kept)
+
+
+def _settle_one(
+    claim: Claim, evidence: Sequence[Evidence], cosine: NDArray[np.float32]
+) -> Settled | None:
+    cited = [evidence[number - 1] for number in claim.numbers]
+    each = [(item, judge(claim.text, [item], _near([item], cosine))) for item in cited]
+    whole = judge(claim.text, cited, _near(cited, cosine))
+    useful = tuple(pair for pair in each if WEIGHT[pair[1]] > 0)
+    if cited and WEIGHT[whole] > 0:
+        return Settled(claim.text, useful or tuple((item, whole) for item in cited), whole)
+    return _find_support(claim, evidence, cosine)
+
+
+def _find_support(
+    claim: Claim, evidence: Sequence[Evidence], cosine: NDArray[np.float32]
+) -> Settled | None:
+    """The claim cited to the one statement that supports it, nearest first; None without one."""
+    for index in np.argsort(-cosine, kind="stable")[:5]:
+        item = evidence[int(index)]
+        if judge(claim.text, [item], float(cosine[index])) == "supported":
+            return Settled(claim.text, ((item, "supported"),), "supported")
+    return None
+
+
+def _near(cited: Sequence[Evidence], cosine: NDArray[np.float32]) -> float:
+    return max((float(cosine[item.number - 1]) for item in cited), default=0.0)

@@ -1,0 +1,92 @@
+"""Whether the cited words carry a claim: a first, cautious reading without a language model.
+
+It looks at what an embedding does not see (numbers, names, negation) and at how much of the
+claim's wording and meaning the citation has. Paraphrase beyond that is beyond it: where it is
+not sure it says "unchecked". It reads the claim and the quoted words; it knows nothing of what
+is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.answer.evidence import Evidence, clock
+from pipeline.answer.numerals import numbers, numbers_within
+from pipeline.answer.wording import content_stems, names, negations, stem, words
+from pipeline.types import Verdict
+
+# Share of the claim's content words, and cosine, from which on a claim counts as carried.
+SUPPORTED_SHARE, SUPPORTED_COSINE = 0.75, 0.5
+PARTLY_SHARE, PARTLY_COSINE = 0.5, 0.65
+# Below both the citation is about something else.
+UNRELATED_SHARE, UNRELATED_COSINE = 0.2, 0.25
+# A contradiction is only clear between two short statements that say the same otherwise.
+SAME_SHARE = 0.75
+
+# How a verdict counts in an answer's confidence.
+WEIGHT: dict[Verdict, float] = {
+    "supported": 1.0, "partly": 0.6, "unchecked": 0.4, "unsupported": 0.0, "contradicted": 0.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Cited:
+    """Cited words, and what the reader sees beside them: title, date, speaker, time."""
+
+    text: str
+    beside: str
+    language: str
+
+
+def judge(claim: str, cited: Sequence[Evidence], cosine: float) -> Verdict:
+    """Whether `cited`, taken together, carry `claim`; `cosine` is the best of claim and each."""
+    if not cited:
+        return "unsupported"
+    seen = _Cited(
+        " ".join(item.statement.text for item in cited),
+        " ".join(_beside(item) for item in cited),
+        cited[0].statement.language or "en",
+    )
+    share = _share(claim, f"{seen.text} {seen.beside}", seen.language)
+    back = _share(seen.text, claim, seen.language)
+    alike = min(share, back) >= SAME_SHARE
+    if _other_numbers(claim, seen):
+        return "contradicted" if alike and numbers(seen.text) else "unsupported"
+    if alike and negations(claim) % 2 != negations(seen.text) % 2:
+        return "contradicted" if negations(claim) + negations(seen.text) == 1 else "unchecked"
+    if share < UNRELATED_SHARE and cosine < UNRELATED_COSINE:
+        return "unsupported"
+    if share >= SUPPORTED_SHARE and cosine >= SUPPORTED_COSINE:
+        return "partly" if _other_names(claim, seen) else _negated(claim, seen, "supported")
+    if share >= PARTLY_SHARE or cosine >= PARTLY_COSINE:
+        return _negated(claim, seen, "partly")
+    return "unchecked"
+
+
+def _beside(item: Evidence) -> str:
+    statement = item.statement
+    return " ".join((item.video.title, item.video.date, statement.speaker, clock(statement.start)))
+
+
+def _share(claim: str, text: str, language: str) -> float:
+    """Share of the claim's distinct content words that `text` has; numbers count elsewhere."""
+    wanted = {w for w in content_stems(claim, language) if not w.isdigit()}
+    spoken = {w for w in wanted if not numbers(w)}
+    return len(spoken & set(content_stems(text, language))) / max(1, len(spoken))
+
+
+def _other_numbers(claim: str, seen: _Cited) -> bool:
+    return bool(numbers(claim) - numbers_within(f"{seen.text} {seen.beside}"))
+
+
+def _other_names(claim: str, seen: _Cited) -> bool:
+    language = seen.language
+    known = {stem(word, language) for word in words(f"{seen.text} {seen.beside}")}
+    return any(stem(name, language) not in known for name in names(claim))
+
+
+def _negated(claim: str, seen: _Cited, verdict: Verdict) -> Verdict:
+    """A claim that denies what is nowhere denied, or drops a denial, is not called carried."""
+    same = bool(negations(claim)) == bool(negations(seen.text))
+    return verdict if same or len(words(seen.text)) > 40 else "unchecked"

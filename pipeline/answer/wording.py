@@ -1,0 +1,156 @@
+"""What a sentence says in words: content stems, numbers, names, negation, the kind of answer.
+
+Embeddings are blind to exactly these: "it is safe" and "it is not safe" are near neighbours.
+Stems are Snowball's, for every language it knows; negation is read for the larger ones of Europe.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Literal
+
+from pipeline.answer.numerals import numbers_within
+
+Kind = Literal["count", "time", "person", "place", "reason", "manner", "other"]
+
+_LANGUAGES = {
+    "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "en": "english",
+    "es": "spanish", "fi": "finnish", "fr": "french", "hu": "hungarian", "it": "italian",
+    "nl": "dutch", "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian",
+    "sv": "swedish", "tr": "turkish",
+}  # fmt: skip
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+STOPWORDS = _words(
+    """a about above after again all also am an and any are as at be because been before being
+    below between both but by can could did do does doing don down during each few for from
+    further had has have having he her here hers herself him himself his how i if in into is it
+    its itself just ll me more most my myself no nor not now of off on once only or other our
+    ours ourselves out over own re s same shall she should so some such t than that the their
+    theirs them themselves then there these they this those through to too under until up us ve
+    very was we were what when where which while who whom whose why will with would you your
+    yours yourself yourselves m d get got go going let lets may might must one ones thing things
+    really actually"""
+)
+# Words that ask rather than say what is asked about: "What does the speaker say about ...?"
+ASKING = _words(
+    """according answer anyone anything describe described describes discuss discussed explain
+    explained explains ever example give given happen happens know many mean means mention
+    mentioned mentions much name named people person place please presenter question recommend
+    said say saying says show showed shown shows somebody someone something speaker speakers
+    talk talked talking talks tell tells time transcript video videos clip watch work
+    kind sort type use used uses using q"""
+)
+_NEGATIONS = _words(
+    """no not never none nobody nothing neither nor nowhere cannot without isn aren wasn weren
+    don doesn didn won wouldn can't couldn shouldn hasn haven hadn mustn needn
+    nicht kein keine nie niemals ne pas jamais sans sin nunca jamás não nunca non senza mai
+    niet geen nooit"""
+)
+_MONTHS = _words(
+    """january february march april june july august september october november december
+    monday tuesday wednesday thursday friday saturday sunday"""
+)
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # noqa: RUF001
+_CJK = re.compile(r"[぀-ヿ㐀-鿿豈-﫿가-힯]+")
+_CLOCK = re.compile(r"\b\d{1,2}:\d{2}\b|\b\d{1,2}\s*(?:am|pm|o'clock)\b|\b(?:1[5-9]|20)\d\d\b")
+_DURATION = re.compile(r"\b(?:second|minute|hour|day|week|month|year|decade|centur)", re.IGNORECASE)
+_NAME = re.compile(r"(?<![.!?。]\s)(?<!^)\b[^\W\d_a-z]\w+")
+_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("time", re.compile(r"\b(when|what (time|year|date|day|month)|how (long|often|old))\b")),
+    ("count", re.compile(r"\b(how (many|much|far|tall|high|deep|big|large|fast|heavy|wide|hot|cold)"
+                         r"|what (percentage|percent|number|share|fraction))\b")),
+    ("person", re.compile(r"\b(who|whom|whose)\b")),
+    ("place", re.compile(r"\b(where|what (city|country|town))\b")),
+    ("reason", re.compile(r"\bwhy\b")),
+    ("manner", re.compile(r"\bhow\b")),
+)  # fmt: skip
+
+
+def fold(text: str) -> str:
+    """Lower case, without accents: `Café` and `cafe` are one word to somebody who types."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+def words(text: str) -> list[str]:
+    """Folded words in order; unspaced CJK text as overlapping pairs of characters."""
+    found: list[str] = []
+    for match in _WORD.finditer(fold(text)):
+        word = match.group().replace("’", "'")  # noqa: RUF001
+        if _CJK.search(word):
+            found += _pairs(word)
+        else:
+            found.append(word.split("'")[0] if word.endswith("'s") else word)
+    return found
+
+
+def _pairs(word: str) -> list[str]:
+    return [word[i : i + 2] for i in range(len(word) - 1)] or [word]
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str, language: str = "en") -> str:
+    """Snowball's stem; an unknown language is stemmed as English, alike on both sides."""
+    import Stemmer
+
+    stemmer = Stemmer.Stemmer(_LANGUAGES.get(language, "english"))
+    return str(stemmer.stemWord(word))
+
+
+def content_stems(text: str, language: str = "en") -> list[str]:
+    """Stems of the words that carry meaning, in order, with repeats."""
+    return [
+        stem(word, language)
+        for word in words(text)
+        if word not in STOPWORDS and (len(word) > 1 or word.isdigit() or not word.isascii())
+    ]
+
+
+def question_stems(question: str, language: str = "en") -> list[str]:
+    """Distinct stems of what a question is about, in order; all its words when none are left."""
+    about = [w for w in words(question) if w not in STOPWORDS and w not in ASKING]
+    kept = about or [w for w in words(question) if w not in STOPWORDS] or words(question)
+    return list(dict.fromkeys(stem(word, language) for word in kept))
+
+
+# ---------------------------------------------------------------- negation, names, kinds
+
+
+def negations(text: str) -> int:
+    return sum(
+        word in _NEGATIONS or word.endswith("n't") for word in (w.lower() for w in words(text))
+    )
+
+
+def names(text: str) -> frozenset[str]:
+    """Folded words that are written like names: capitals inside a sentence, or inside a word."""
+    found = {match.group() for match in _NAME.finditer(text)}
+    found |= {word for word in _WORD.findall(text) if word[1:] != word[1:].lower()}
+    return frozenset(word for name in found for word in words(name) if word not in STOPWORDS)
+
+
+def asked_kind(question: str) -> Kind:
+    """What kind of answer a question wants ("other" where its wording does not tell)."""
+    folded = fold(question)
+    return next((kind for kind, pattern in _KINDS if pattern.search(folded)), "other")
+
+
+def holds_kind(kind: Kind, text: str) -> bool:
+    """Whether `text` has anything in it that could be an answer of that kind."""
+    if kind == "count":
+        return bool(numbers_within(text))
+    if kind == "time":
+        folded = fold(text)
+        dated = bool(_CLOCK.search(folded)) or any(word in _MONTHS for word in words(text))
+        return dated or bool(_DURATION.search(text)) or bool(numbers_within(text))
+    if kind in ("person", "place"):
+        return bool(names(text)) or text.islower()
+    return True

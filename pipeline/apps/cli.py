@@ -1,0 +1,380 @@
+"""The `footnote` command: arguments in, a table for people or one JSON object for programs out.
+
+Heavy rooms are imported inside the commands, so that `footnote --help` answers at once.
+Exit codes: 0 ok, 1 a bug, 2 usage, 3 a missing model, 4 some videos or rows failed, 5 an index
+needs repair, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.exceptions import Abort, Exit, TyperException
+
+from pipeline.errors import FootnoteError, SettingsError, UsageError
+
+if TYPE_CHECKING:
+    from pipeline.library import Library
+    from pipeline.types import Filters
+
+app = typer.Typer(
+    help="Question answering over a video library: every sentence with a checked footnote.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+LibraryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--library", help="The library's folder [env FOOTNOTE_LIBRARY; ./footnote-library]."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+VideoOption = Annotated[
+    list[str] | None, typer.Option("--video", help="Only this video (repeatable).")
+]
+SourceOption = Annotated[
+    list[str] | None,
+    typer.Option("--source", help="Only speech, caption, screen, sound, chapter or summary."),
+]
+FolderOption = Annotated[str, typer.Option("--folder", help="Only videos under this folder.")]
+AfterOption = Annotated[str, typer.Option("--after", help="Only videos dated D or later (ISO).")]
+BeforeOption = Annotated[str, typer.Option("--before", help="Only videos dated before D (ISO).")]
+
+
+# ---------------------------------------------------------------- filling a library
+
+
+@app.command()
+def add(
+    paths: Annotated[list[Path], typer.Argument(help="Videos, or folders of them.")],
+    profile: Annotated[
+        str | None, typer.Option(help="embedded, auto, local or server: which models to use.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local.")] = "local",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Add videos: read their speech and screens, and index them. Resumable; safe to repeat."""
+    from pipeline.apps import render
+
+    if engine != "local":
+        raise UsageError(f"engine {engine!r} is not there", "footnote add --engine local PATH...")
+    with _library(library, create=not dry_run, profile=profile) as opened:
+        if dry_run:
+            plan = opened.plan(paths)
+            _emit(as_json, render.plan_json(plan), lambda: render.plan(plan))
+            return 0
+        if not as_json:
+            render.plan(opened.plan(paths))
+        with render.progress(quiet=as_json) as progress:
+            result = opened.add(paths, progress=progress)
+    _emit(as_json, render.add_json(result), lambda: render.added(result))
+    return 4 if any(v.status in ("partial", "failed") for v in result.videos) else 0
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A JSONL file of timed text.")],
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Import timed text made elsewhere; no video file is needed."""
+    from pipeline.apps import render
+
+    with (
+        _library(library, create=True) as opened,
+        render.progress(quiet=as_json) as progress,
+    ):
+        result = opened.import_rows(file, progress=progress)
+    _emit(as_json, render.import_json(result), lambda: render.imported(result))
+    return 4 if result.errors else 0
+
+
+@app.command()
+def remove(
+    videos: Annotated[list[str], typer.Argument(help="Ids, unique prefixes or paths.")],
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Remove videos from the library. The video files themselves stay where they are."""
+    from pipeline.apps import render
+
+    with _library(library) as opened:
+        removed = opened.remove(videos)
+    _emit(as_json, {"removed": removed}, lambda: render.removed(removed))
+    return 0
+
+
+# ---------------------------------------------------------------- looking into it
+
+
+@app.command("list")
+def list_(library: LibraryOption = None, as_json: JsonOption = False) -> int:
+    """List the videos, what is known of each, and what is pending."""
+    from pipeline.apps import render
+
+    with _library(library) as opened:
+        videos = opened.videos()
+    _emit(as_json, {"videos": [render.plain(v) for v in videos]}, lambda: render.videos(videos))
+    return 0
+
+
+@app.command()
+def show(
+    video: Annotated[str, typer.Argument(help="An id, a unique prefix of one, or a path.")],
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Show one video's timed text."""
+    from pipeline.apps import render
+
+    with _library(library) as opened:
+        summary, segments = opened.show(video)
+    _emit(as_json, render.show_json(summary, segments), lambda: render.show(summary, segments))
+    return 0
+
+
+@app.command()
+def status(library: LibraryOption = None, as_json: JsonOption = False) -> int:
+    """Counts, hours, disk use, models, and work that is pending."""
+    from pipeline.apps import render
+
+    with _library(library) as opened:
+        facts = opened.status()
+    _emit(as_json, facts, lambda: render.status(facts))
+    return 0
+
+
+@app.command()
+def play(
+    video: Annotated[str, typer.Argument(help="An id, a unique prefix of one, or a path.")],
+    time: Annotated[str, typer.Argument(help="Seconds, m:ss or h:mm:ss.")],
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Open the video at a time, in mpv, VLC or the browser."""
+    from pipeline.apps import player, render
+
+    with _library(library) as opened:
+        path, seconds = opened.locate(video, player.seconds_of(time))
+    command = player.open_at(path, seconds, opened.path)
+    opened_at = {"path": path, "time": seconds, "command": command}
+    _emit(as_json, opened_at, lambda: render.played(opened_at))
+    return 0
+
+
+# ---------------------------------------------------------------- asking
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many moments.")] = 10,
+    video: VideoOption = None,
+    source: SourceOption = None,
+    folder: FolderOption = "",
+    after: AfterOption = "",
+    before: BeforeOption = "",
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Find the moments where something is said or shown."""
+    from pipeline.apps import render
+
+    with _library(library) as opened:
+        found = opened.search(query, k=k, filters=_filters(video, source, folder, after, before))
+    _emit(as_json, render.plain(found), lambda: render.moments(found))
+    return 0
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question.")],
+    video: VideoOption = None,
+    source: SourceOption = None,
+    folder: FolderOption = "",
+    after: AfterOption = "",
+    before: BeforeOption = "",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show how the moments were found.")
+    ] = False,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Answer a question, every sentence with a footnote to the moment it comes from."""
+    from pipeline.apps import render
+
+    with _library(library) as opened:
+        answer = opened.ask(question, filters=_filters(video, source, folder, after, before))
+    _emit(as_json, render.plain(answer), lambda: render.answer(answer, explain=explain))
+    return 0
+
+
+# ---------------------------------------------------------------- measuring and mending
+
+
+@app.command("eval")
+def eval_(
+    queries: Annotated[Path, typer.Option(help='JSONL: {"qid","text"}')],
+    qrels: Annotated[Path, typer.Option(help='JSONL: {"qid","video_id","start","end"}')],
+    expansions: Annotated[
+        Path | None,
+        typer.Option(help='JSONL of recorded hypothetical passages: {"qid","passages"}'),
+    ] = None,
+    record_expansions: Annotated[
+        Path | None, typer.Option(help="Write hypothetical passages there with the language model.")
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Measure dense, BM25, rank fusion ... beside it.")
+    ] = False,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Measure retrieval on questions whose moments are known."""
+    from pipeline.apps import render
+    from pipeline.evaluate.run import evaluate
+
+    if expansions and record_expansions:
+        raise UsageError("--expansions and --record-expansions exclude each other", "give one")
+    with _library(library) as opened, render.progress(quiet=as_json) as progress:
+        report = evaluate(
+            opened,
+            queries,
+            qrels,
+            expansions=expansions,
+            record=record_expansions,
+            baselines=baselines,
+            progress=progress,
+        )
+    _emit(as_json, report, lambda: render.evaluation(report))
+    return 0
+
+
+@app.command()
+def doctor(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Rebuild what is damaged; needs no model.")
+    ] = False,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Check the library: catalog, indexes, files, models."""
+    from pipeline.apps import render
+
+    with _library(library) as opened:
+        checks = opened.doctor(repair=repair)
+    ok = all(check.ok for check in checks)
+    report = {"ok": ok, "checks": [render.plain(check) for check in checks]}
+    _emit(as_json, report, lambda: render.checks(checks))
+    return 0 if ok else 5
+
+
+@app.command()
+def reindex(
+    embedding: Annotated[
+        str | None, typer.Option(help='Another embedding model, "provider:model".')
+    ] = None,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Embed every passage again, with another model or the same one."""
+    from pipeline.apps import render
+
+    with _library(library) as opened, render.progress(quiet=as_json) as progress:
+        done = opened.reindex(embedding, progress=progress)
+    _emit(as_json, done, lambda: render.reindexed(done))
+    return 0
+
+
+# ---------------------------------------------------------------- the way in and out
+
+
+@contextmanager
+def _library(
+    path: Path | None, *, create: bool = False, profile: str | None = None
+) -> Iterator[Library]:
+    from pipeline.library import Library
+    from pipeline.settings import load_settings
+
+    settings = load_settings({"library": path, "profile": profile})
+    with Library(settings=settings, create=create) as library:
+        yield library
+
+
+def _filters(
+    videos: Sequence[str] | None,
+    sources: Sequence[str] | None,
+    folder: str,
+    after: str,
+    before: str,
+) -> Filters:
+    from pipeline.types import SOURCES, Filters
+
+    for source in sources or ():
+        if source not in SOURCES:
+            raise UsageError(f"unknown source {source!r}", f"one of {', '.join(SOURCES)}")
+    chosen = tuple(s for s in SOURCES if s in (sources or ()))
+    return Filters(tuple(videos or ()), chosen, folder, after, before)
+
+
+def _emit(as_json: bool, value: Mapping[str, Any], draw: Any) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+    else:
+        draw()
+
+
+def _fail(as_json: bool, code: str, message: str, hint: str, exit_code: int) -> int:
+    if as_json:
+        error = {"error": {"code": code, "message": message, "hint": hint}}
+        sys.stdout.write(json.dumps(error, ensure_ascii=False) + "\n")
+    else:
+        sys.stderr.write(f"footnote: {message}\n" + (f"  try: {hint}\n" if hint else ""))
+    return exit_code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit code is returned, every failure is one clean message."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in arguments
+    try:
+        return int(app(args=arguments, prog_name="footnote", standalone_mode=False) or 0)
+    except Exit as error:
+        return error.exit_code
+    except TyperException as error:
+        if not error.message or error.message.startswith("Usage:"):  # a bare `footnote`
+            sys.stdout.write(f"{error.format_message()}\n")
+            return error.exit_code
+        return _fail(as_json, "usage", error.format_message(), "footnote --help", error.exit_code)
+    except FootnoteError as error:
+        return _fail(as_json, error.code, error.message, error.hint, error.exit_code)
+    except (KeyboardInterrupt, Abort):
+        again = "footnote add goes on where it stopped" if arguments[:1] == ["add"] else ""
+        return _fail(as_json, "interrupted", "interrupted; what was done is kept", again, 130)
+    except BrokenPipeError:  # `footnote list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("FOOTNOTE_DEBUG"):
+            raise
+        message = f"a bug in Footnote: {type(error).__name__}: {error}"
+        return _fail(as_json, "bug", message, "FOOTNOTE_DEBUG=1 shows where", 1)
+
+
+__all__ = ["SettingsError", "app", "main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

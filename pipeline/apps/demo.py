@@ -1,0 +1,57 @@
+"""`make demo`: adds the sample library and asks it four questions, one of which it cannot answer.
+
+Every step is a `footnote` command line, printed as a user would type it and run as it is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from pipeline.apps import cli
+
+VIDEOS = Path(__file__).resolve().parent.parent.parent / "data" / "videos"
+
+QUESTIONS = (
+    "When will the Little Auk be back in service?",
+    "error E-31 tide logger fix",
+    "Who is Duchess and why should visitors keep their distance?",
+    "What is the staff Wi-Fi password?",
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Show Footnote on its sample library.")
+    parser.add_argument("--library", default="demo-library")
+    library = parser.parse_args().library
+    code = _run("add", _shown(VIDEOS), "--profile", "embedded", "--library", library)
+    if code:
+        return code
+    for question in QUESTIONS:
+        code = _run("ask", question, "--library", library)
+        if code:
+            return code
+    print(
+        "\nNext:\n"
+        f"  .venv/bin/footnote ask 'Which plants does the greenhouse grow?' --library {library}\n"
+        f"  .venv/bin/footnote search 'great storm' --library {library}\n"
+        "  .venv/bin/footnote add YOUR-VIDEOS && .venv/bin/footnote ask 'YOUR QUESTION'"
+    )
+    return 0
+
+
+def _shown(path: Path) -> str:
+    """Relative to the current folder where that is shorter."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _run(*arguments: str) -> int:
+    print(f"\n$ footnote {shlex.join(arguments)}", flush=True)
+    return cli.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,385 @@
+"""What a person reads and what a program reads: tables, progress and plain JSON values.
+
+Titles, transcripts and file names are hostile: nothing from them reaches the terminal before
+`clean`, and Rich is given `Text`, never markup.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from pipeline.library import AddResult, ImportResult, Plan
+    from pipeline.types import (
+        Answer,
+        Check,
+        Progress,
+        SearchResult,
+        Segment,
+        VideoReport,
+        VideoSummary,
+    )
+
+out = Console(highlight=False, soft_wrap=False)
+log = Console(stderr=True, highlight=False)
+
+STATUS_STYLE = {
+    "added": "green",
+    "updated": "green",
+    "moved": "green",
+    "unchanged": "dim",
+    "partial": "yellow",
+    "failed": "red",
+}
+VERDICT_STYLE = {"supported": "green", "partly": "yellow", "unchecked": "dim"}
+
+
+def clean(text: str) -> str:
+    """`text` without control, format and private characters, so that it cannot drive a terminal.
+
+    Tabs and line breaks become spaces; joiners that scripts and emoji need are kept.
+    """
+    spaced = " ".join(text.split())
+    kept = (c for c in spaced if c in "\u200c\u200d" or unicodedata.category(c)[0] != "C")
+    return "".join(kept)
+
+
+def clock(seconds: float) -> str:
+    """`m:ss`, or `h:mm:ss` from one hour on, rounded down as players do."""
+    whole = int(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def span(start: float, end: float) -> str:
+    return f"{clock(start)}-{clock(end)}"
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, mappings and sequences as JSON values; floats rounded to a microsecond."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return round(value, 6) if isinstance(value, float) else value
+
+
+# ---------------------------------------------------------------- JSON of the contracts
+
+
+def report_json(video: VideoReport) -> dict[str, Any]:
+    stages = {
+        name: {
+            "status": record.status,
+            "reason": record.reason,
+            "seconds": round(record.seconds, 3),
+            "model_calls": record.model_calls,
+        }
+        for name, record in video.stages.items()
+    }
+    return {
+        "video_id": video.video_id,
+        "path": video.path,
+        "status": video.status,
+        "stages": stages,
+        "reason": video.reason,
+    }
+
+
+def add_json(result: AddResult) -> dict[str, Any]:
+    return {
+        "videos": [report_json(video) for video in result.videos],
+        "took_ms": plain(result.took_ms),
+    }
+
+
+def import_json(result: ImportResult) -> dict[str, Any]:
+    return {
+        "videos": [report_json(video) for video in result.videos],
+        "rows": result.rows,
+        "errors": [{"line": line, "message": message} for line, message in result.errors],
+        "took_ms": plain(result.took_ms),
+    }
+
+
+def show_json(summary: VideoSummary, segments: Sequence[Segment]) -> dict[str, Any]:
+    rows = [
+        {
+            "source": s.source,
+            "start": round(s.start, 6),
+            "end": round(s.end, 6),
+            "text": s.text,
+            "speaker": s.speaker,
+            "flags": list(s.flags),
+        }
+        for s in segments
+    ]
+    return {**plain(summary), "segments": rows}
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    return {"plan": plain(plan)}
+
+
+# ---------------------------------------------------------------- tables for people
+
+
+def plan(plan: Plan) -> None:
+    """What `add` is about to do, on stderr: it is no result."""
+    size = sum(size for _, size in plan.files)
+    log.print(
+        f"{len(plan.files)} file{'s' * (len(plan.files) != 1)}, {size / 1e6:.1f} MB, "
+        f"profile {plan.profile}"
+    )
+    for stage, how in plan.stages.items():
+        log.print(Text(f"  {stage:<9} {clean(how)}", style="dim"))
+
+
+def added(result: AddResult) -> None:
+    table = _table("video", "status", "read", "pending")
+    for video in result.videos:
+        done = [name for name, record in video.stages.items() if record.status == "done"]
+        pending = [name for name, record in video.stages.items() if record.status == "pending"]
+        table.add_row(
+            clean(video.video_id or Path(video.path).name),
+            Text(video.status, style=STATUS_STYLE[video.status]),
+            ", ".join(name for name in done if name not in ("probe", "passages")) or "-",
+            ", ".join(pending) or "-",
+        )
+    out.print(table)
+    _reasons(result.videos)
+
+
+def _reasons(videos: Sequence[VideoReport]) -> None:
+    for video in videos:
+        if video.reason:
+            line = Text(f"{clean(Path(video.path).name)}: {clean(video.reason)}")
+            line.stylize("red" if video.status == "failed" else "yellow")
+            out.print(line)
+    reasons = {
+        (name, record.reason)
+        for video in videos
+        for name, record in video.stages.items()
+        if record.status == "pending"
+    }
+    for name, reason in sorted(reasons):
+        out.print(Text(f"pending {name}: {clean(reason)}", style="dim"))
+
+
+def imported(result: ImportResult) -> None:
+    out.print(f"{result.rows} rows of {len(result.videos)} videos")
+    for line, message in result.errors[:20]:
+        out.print(Text(f"line {line}: {clean(message)}", style="red"))
+    if len(result.errors) > 20:
+        out.print(Text(f"... and {len(result.errors) - 20} more", style="red"))
+
+
+def removed(videos: Sequence[str]) -> None:
+    for video in videos:
+        out.print(Text(f"removed {clean(video)}"))
+
+
+def videos(rows: Sequence[VideoSummary]) -> None:
+    table = _table("video", "title", "length", "text", "pending")
+    for row in rows:
+        text = ", ".join(f"{count} {source}" for source, count in row.sources.items())
+        table.add_row(
+            clean(row.video_id),
+            clean(row.title),
+            clock(row.duration),
+            text or "-",
+            ", ".join(row.pending) or "-",
+        )
+    out.print(table)
+
+
+def show(summary: VideoSummary, segments: Sequence[Segment]) -> None:
+    out.print(Text(clean(summary.title), style="bold"))
+    out.print(Text(f"{clean(summary.video_id)}  {clock(summary.duration)}  {clean(summary.path)}"))
+    table = _table("time", "source", "text")
+    for segment in segments:
+        speaker = f"{segment.speaker}: " if segment.speaker else ""
+        table.add_row(
+            span(segment.start, segment.end), segment.source, clean(speaker + segment.text)
+        )
+    out.print(table)
+
+
+def status(facts: Mapping[str, Any]) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in facts.items():
+        shown = (
+            ", ".join(f"{key} {_number(item)}" for key, item in value.items())
+            if isinstance(value, Mapping)
+            else _number(value)
+        )
+        table.add_row(Text(name.replace("_", " "), style="dim"), clean(shown) or "-")
+    out.print(table)
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def moments(found: SearchResult) -> None:
+    if not found.moments:
+        out.print("Nothing found.")
+        return
+    for place, moment in enumerate(found.moments, 1):
+        head = Text(f"{place:>2}  ")
+        head.append(clean(moment.title), style="bold")
+        head.append(f"  {span(moment.start, moment.end)}", style="cyan")
+        head.append(f"  {moment.score:.2f}", style="dim")
+        out.print(head)
+        for passage in moment.passages:
+            line = Text(f"    {passage.source:<8}", style="dim")
+            line.append(_shortened(clean(passage.text), 300), style="not dim")
+            out.print(line)
+        out.print(
+            Text(f"    footnote play {_quoted(moment.video_id)} {clock(moment.start)}", "dim")
+        )
+
+
+def answer(answer: Answer, *, explain: bool) -> None:
+    out.print()
+    out.print(Text(clean(answer.answer), style="bold" if not answer.abstained else "yellow"))
+    if answer.citations:
+        out.print()
+    for citation in answer.citations:
+        line = Text(f"[{citation.marker}] ")
+        line.append(clean(citation.title), style="bold")
+        line.append(f"  {span(citation.start, citation.end)}", style="cyan")
+        line.append(f"  {citation.source}", style="dim")
+        line.append(f"  {citation.verdict}", style=VERDICT_STYLE.get(citation.verdict, "red"))
+        out.print(line)
+        out.print(Text(f'    "{_shortened(clean(citation.quote), 240)}"'))
+        play = f"footnote play {_quoted(citation.video_id)} {clock(citation.start)}"
+        out.print(Text(f"    {play}", style="dim"))
+    if explain:
+        _explain(answer)
+
+
+def _explain(answer: Answer) -> None:
+    out.print()
+    table = _table("moment", "time", "score", "why")
+    for moment in answer.moments:
+        why = ", ".join(f"{name} {part:.2f}" for name, part in moment.why.items())
+        table.add_row(
+            clean(moment.title), span(moment.start, moment.end), f"{moment.score:.2f}", why
+        )
+    out.print(table)
+    took = ", ".join(f"{name} {ms:.0f} ms" for name, ms in answer.took_ms.items())
+    used = ", ".join(f"{name} {count:g}" for name, count in answer.usage.items())
+    out.print(Text(f"confidence {answer.confidence:.2f}; {took}" + (f"; {used}" if used else "")))
+
+
+def played(opened: Mapping[str, Any]) -> None:
+    out.print(Text(clean(" ".join(opened["command"])), style="dim"))
+
+
+def checks(rows: Sequence[Check]) -> None:
+    for check in rows:
+        line = Text("ok    " if check.ok else "WRONG ", style="green" if check.ok else "red")
+        line.append(clean(check.name), style="not bold default")
+        if check.detail:
+            line.append(f": {clean(check.detail)}", style="dim")
+        out.print(line)
+        if not check.ok and check.repair:
+            out.print(Text(f"      try: {check.repair}"))
+
+
+def reindexed(done: Mapping[str, Any]) -> None:
+    out.print(Text(f"{done['passages']} passages embedded with {clean(str(done['embedding']))}"))
+
+
+def evaluation(report: Mapping[str, Any]) -> None:
+    """The metrics with their 95% intervals; baselines and paired differences under them."""
+    out.print(f"{report['n']} questions, value [95% interval]")
+    names = list(report["metrics"])
+    table = _table("", *names)
+    table.add_row("footnote", *(_interval(report["metrics"][name]) for name in names))
+    for baseline, metrics in report.get("baselines", {}).items():
+        table.add_row(baseline, *(_interval(metrics[name]) for name in names))
+    for baseline, metrics in report.get("paired", {}).items():
+        cells = (_interval(metrics[name], "difference") for name in names)
+        table.add_row(Text(f"footnote - {baseline}", style="dim"), *cells)
+    out.print(table)
+
+
+def _interval(value: Mapping[str, float], name: str = "value") -> str:
+    sign = "+" if name == "difference" else ""
+    return f"{value[name]:{sign}.3f} [{value['low']:{sign}.3f}, {value['high']:{sign}.3f}]"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
+
+
+def _quoted(video_id: str) -> str:
+    import shlex
+
+    return shlex.quote(clean(video_id))
+
+
+# ---------------------------------------------------------------- progress
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Progress]:
+    """A bar per video with its stage and the time left, on stderr; none when `quiet`."""
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    from pipeline.types import ProgressEvent
+
+    if quiet or not log.is_terminal:
+        yield _silent
+        return
+    columns = (
+        TextColumn("{task.fields[video]}"),
+        TextColumn("{task.fields[stage]}", style="dim"),
+        BarColumn(bar_width=24),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=log, transient=True) as bars:
+        tasks: dict[str, tuple[Any, str]] = {}
+
+        def show_event(event: ProgressEvent) -> None:
+            task, stage = tasks.get(event.video, (None, ""))
+            total = event.total or None
+            if stage != event.stage:  # each stage has its own bar, so that its time left is right
+                if task is not None:
+                    bars.remove_task(task)
+                name = _shortened(clean(event.video), 40)
+                task = bars.add_task("", total=total, video=name, stage=event.stage)
+                tasks[event.video] = (task, event.stage)
+            bars.update(task, completed=event.done, total=total)
+            if event.stage == "finished":
+                bars.remove_task(task)
+                del tasks[event.video]
+
+        yield show_event
+
+
+def _silent(event: object) -> None:
+    """Progress for programs: none."""

@@ -1,0 +1,498 @@
+"""The stages that turn a video into timed text and passages, and the keys that tell what to redo.
+
+    probe -> frames -> speech -> screen -> captions -> passages
+
+A stage's key is made of its inputs (the file's hash, the keys of the stages it reads), its
+parameters, its prompt and its model. A stage whose record carries the key it would have now is
+not run again. Each stage writes its text and its record in one transaction, and what a model said
+is stored as it comes, so that a killed run loses at most the batch in flight.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from pipeline.errors import FootnoteError, MediaError, ModelUnavailable
+from pipeline.ingest.captions import caption_shots
+from pipeline.ingest.embedding import embed_segments, write_passages
+from pipeline.ingest.screen_text import read_screens
+from pipeline.ingest.speech import clip, transcribe
+from pipeline.ingest.tracks import choose_tracks
+from pipeline.media.child import MediaReader
+from pipeline.media.frames import KeyFrame, StillRun
+from pipeline.media.probe import MediaInfo
+from pipeline.media.shots import Shot
+from pipeline.models.shelf import Role, Shelf
+from pipeline.prompts import Prompt
+from pipeline.settings import Settings
+from pipeline.store.catalog import Catalog
+from pipeline.store.frames import frame_path
+from pipeline.store.passages import EmbeddingSpace
+from pipeline.store.pictures import StoredFrame, StoredShot
+from pipeline.types import (
+    SOURCES,
+    Progress,
+    ProgressEvent,
+    Segment,
+    Source,
+    StageRecord,
+    StageStatus,
+    Video,
+)
+
+STAGES = ("probe", "frames", "speech", "screen", "captions", "passages")
+TEXT_STAGES = STAGES[2:]
+
+# Raised when a stage's code changes what it makes, so that libraries made before redo it.
+VERSIONS = {"frames": 1, "speech": 1, "screen": 1, "captions": 1, "passages": 1}
+
+# Which model a stage may have to wait for.
+_ROLES: dict[str, Role] = {"speech": "speech", "screen": "screen", "captions": "captions"}
+
+# The key of text that `footnote import` brought: no stage made it, so no stage redoes it.
+IMPORTED = "imported"
+
+
+def key_of(stage: str, *parts: object) -> str:
+    """The key of a stage with these inputs, parameters, prompt and model."""
+    text = json.dumps([stage, VERSIONS.get(stage, 1), *parts], default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """What the stages made of one video. `kept` is False when nothing of it could be read."""
+
+    records: Mapping[str, StageRecord]
+    problems: tuple[str, ...] = ()  # what could be read only in part, a line each
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What one stage made: its status, and the writes that belong to its record."""
+
+    status: StageStatus
+    reason: str = ""
+    key: str = ""  # where the stage has more than one key it may carry
+    model_calls: int = 0
+    write: Callable[[], object] = lambda: None
+
+
+class VideoStages:
+    """The stages over one library's catalog, models and frames folder. Thread-safe."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        shelf: Shelf,
+        media: MediaReader,
+        settings: Settings,
+        caption_prompt: Prompt,
+    ) -> None:
+        self.catalog = catalog
+        self.shelf = shelf
+        self.media = media
+        self.settings = settings
+        self.caption_prompt = caption_prompt
+
+    def complete(self, video: Video) -> bool:
+        """Whether nothing is left to do or to try again. Reads the catalog, not the file."""
+        records = self.catalog.stages(video.video_id)
+        return all(self.stands(name, video, records) for name in STAGES)
+
+    def run(self, video: Video, progress: Progress) -> StageRun:
+        """Bring `video` up to date: run what is missing, in order, and record what became of it."""
+        return _VideoRun(self, video, progress).run()
+
+    # ------------------------------------------------------------ keys
+
+    def stands(self, name: str, video: Video, records: Mapping[str, StageRecord]) -> bool:
+        """Whether stage `name` need not be run: done with its present key, or beyond reach.
+
+        A stage that waits for a model is tried again only when that model can be had now.
+        """
+        record = records.get(name)
+        if record is None or record.key not in (IMPORTED, *self.keys(name, video, records)):
+            return False
+        if record.status == "pending" and name in _ROLES:
+            return not self.shelf.available(_ROLES[name])
+        return record.status in ("done", "skipped")
+
+    def keys(self, name: str, video: Video, records: Mapping[str, StageRecord]) -> Sequence[str]:
+        """The keys stage `name` may carry now: `speech` has one for subtitles, one for a model."""
+        settings, shelf = self.settings, self.shelf
+        if name == "probe":
+            return (key_of(name, video.sha256),)
+        if name == "frames":
+            parts = (settings.screen_frames_per_second, settings.max_key_frames_per_shot)
+            return (key_of(name, video.sha256, *parts),)
+        if name == "speech":
+            subtitles = key_of(name, video.sha256, video.sidecars)
+            model = (settings.speech_detector, shelf.name("speech"), settings.language)
+            return (subtitles, key_of(name, video.sha256, video.sidecars, *model))
+        above = [_seen(records, stage) for stage in ("frames", "speech", "screen", "captions")]
+        if name == "screen":
+            return (key_of(name, above[0], shelf.name("screen")),)
+        if name == "captions":
+            return (key_of(name, above[:3], shelf.name("captions"), self.caption_prompt.key),)
+        return (key_of(name, above, shelf.embedding, settings.passage_seconds),)
+
+
+class _VideoRun:
+    """One pass over the stages of one video: what they share while it lasts."""
+
+    _info: MediaInfo
+
+    def __init__(self, stages: VideoStages, video: Video, progress: Progress) -> None:
+        self._all = stages
+        self._catalog = stages.catalog
+        self._video = video
+        self._progress = progress
+        self._records: dict[str, StageRecord] = {}
+        self._problems: list[str] = []
+
+    def run(self) -> StageRun:
+        video_id = self._video.video_id
+        if self._catalog.has_video(video_id):
+            self._records = dict(self._catalog.stages(video_id))
+        try:
+            self._probe()
+        except MediaError as error:
+            # What an older content of this file gave stays as it was.
+            return StageRun(
+                {"probe": StageRecord("probe", "failed", reason=error.message)}, kept=False
+            )
+        for name, stage in (
+            ("frames", self._frames),
+            ("speech", self._speech),
+            ("screen", self._screen),
+            ("captions", self._captions),
+            ("passages", self._passages),
+        ):
+            if not self._all.stands(name, self._video, self._records):
+                self._run_stage(name, stage)
+            if name == "frames" and not self._video.duration:
+                return self._nothing_kept()
+        self._forget_stills()
+        return StageRun(self._records, tuple(self._problems))
+
+    # ------------------------------------------------------------ stages
+
+    def _probe(self) -> None:
+        """Facts of the container. Always run: it costs milliseconds and later stages need them."""
+        began = time.perf_counter()
+        self._info = self._all.media.probe(Path(self._video.path))
+        title = self._info.title or self._video.title
+        facts = json.loads(json.dumps(asdict(self._info)))
+        if self._catalog.has_video(self._video.video_id):
+            self._video = replace(
+                self._video, duration=self._catalog.video(self._video.video_id).duration
+            )
+        self._video = replace(
+            self._video, title=title, date=self._info.date or self._video.date, media=facts
+        )
+        record = StageRecord(
+            "probe", "done", self._key("probe"), seconds=time.perf_counter() - began
+        )
+        with self._catalog.transaction():
+            self._catalog.put_video(self._video)
+            self._catalog.put_stage(self._video.video_id, record)
+        self._records["probe"] = record
+
+    def _frames(self) -> _Outcome:
+        """Decode the pictures once: true duration, shots, key frames, still stretches."""
+        folder = self._folder()
+        shutil.rmtree(folder, ignore_errors=True)
+        claimed = self._info.duration
+        scan = self._all.media.scan_video(
+            Path(self._video.path),
+            folder,
+            frames_per_second=self._all.settings.screen_frames_per_second,
+            key_frames_per_shot=self._all.settings.max_key_frames_per_shot,
+            progress=lambda seconds: self._tell("frames", seconds, claimed),
+        )
+        self._problems += scan.problems
+        key, video = self._key("frames"), replace(self._video, duration=scan.duration)
+        shots = [StoredShot(s.start, s.end, _shot_facts(s)) for s in scan.shots]
+        frames = [
+            StoredFrame(f.time, self._stored_path(f.path), _frame_facts(f))
+            for f in dict.fromkeys(f for shot in scan.shots for f in shot.key_frames)
+        ]
+
+        def write() -> None:
+            # What other stages wrote for an older content may lie beyond the new end.
+            self._forget_text_beyond(scan.duration)
+            self._catalog.put_video(video)
+            self._catalog.replace_shots(video.video_id, shots)
+            self._catalog.replace_frames(video.video_id, frames)
+            stills = _stills_json(scan.stills)
+            self._catalog.put_output(f"stills:{key}", video.video_id, stills)
+
+        self._video = video
+        problems = "; ".join(scan.problems)
+        # A file read only in part is tried again by the next `add`: it may have been on its way.
+        return _Outcome("failed" if problems else "done", problems, key, write=write)
+
+    def _speech(self) -> _Outcome:
+        """The subtitles that come with the video, else what the transcriber hears."""
+        subtitles_key, model_key = self._all.keys("speech", self._video, self._records)
+        tracks, problems = self._all.media.subtitles(
+            Path(self._video.path), [Path(path) for path, *_ in self._video.sidecars], self._info
+        )
+        self._problems += problems
+        chosen = choose_tracks(tracks)
+        if chosen:
+            segments = [segment for track in chosen for segment in track.segments]
+            return self._spoken(segments, subtitles_key, "; ".join(problems), 0)
+        if not self._info.audio:
+            return self._spoken([], subtitles_key, "no sound", 0, status="skipped")
+        return self._transcribed(model_key)
+
+    def _transcribed(self, key: str) -> _Outcome:
+        try:
+            detector, transcriber = self._all.shelf.speech_detector(), self._all.shelf.transcriber()
+        except ModelUnavailable as error:
+            # Speech that an older content of this file had is not this content's.
+            return self._spoken([], key, _with_hint(error), 0, status="pending")
+        with tempfile.TemporaryDirectory(prefix="footnote-") as scratch:
+            sound = self._all.media.read_audio(
+                Path(self._video.path),
+                Path(scratch) / "audio.f32",
+                language=self._all.settings.language,
+                progress=lambda seconds: self._tell("listening", seconds, self._video.duration),
+            )
+            heard = transcribe(
+                sound.samples(),
+                detector,
+                transcriber,
+                language=self._all.settings.language,
+                get_output=self._get_output,
+                put_output=self._put_output,
+                progress=lambda done, total: self._tell("speech", done, total),
+            )
+        return self._spoken(list(heard.segments), key, "", heard.model_calls)
+
+    def _spoken(
+        self,
+        segments: Sequence[Segment],
+        key: str,
+        reason: str,
+        calls: int,
+        status: StageStatus = "done",
+    ) -> _Outcome:
+        inside, outside = clip(segments, self._video.duration)
+        if outside:
+            end = f"the end at {self._video.duration:.1f} s"
+            self._problems.append(f"{len(outside)} utterances beyond {end} were left out")
+        return _Outcome(status, reason, key, calls, self._replacing("speech", inside))
+
+    def _screen(self) -> _Outcome:
+        """The text on the screen, each picture that stands still read once."""
+        if not self._info.video:
+            return _Outcome("skipped", "no picture", write=self._replacing("screen", []))
+        reader = self._all.shelf.screen_reader()
+        read = read_screens(
+            self._stills(),
+            reader,
+            get_output=self._get_output,
+            put_output=self._put_output,
+            progress=lambda done, total: self._tell("screen", done, total, "pictures"),
+        )
+        segments, _ = clip(read.segments, self._video.duration)
+        return _Outcome(
+            "done", model_calls=read.model_calls, write=self._replacing("screen", segments)
+        )
+
+    def _captions(self) -> _Outcome:
+        """What the pictures show, in words."""
+        if not self._info.video:
+            return _Outcome("skipped", "no picture", write=self._replacing("caption", []))
+        if not self._all.shelf.name("captions"):
+            status: StageStatus = (
+                "skipped" if self._all.settings.profile == "embedded" else "pending"
+            )
+            reason = self._all.shelf.reason("captions")
+            return _Outcome(status, reason, write=self._replacing("caption", []))
+        captioner = self._all.shelf.captioner()
+        described = caption_shots(
+            self._shots(),
+            captioner,
+            self._all.caption_prompt,
+            title=self._video.title,
+            speech=self._catalog.segments(self._video.video_id, "speech"),
+            screen=self._catalog.segments(self._video.video_id, "screen"),
+            get_output=self._get_output,
+            put_output=self._put_output,
+            progress=lambda done, total: self._tell("captions", done, total, "captions"),
+        )
+        segments, _ = clip(described.segments, self._video.duration)
+        reason = "; ".join(f"at {start:.1f} s: {why}" for start, _, why in described.dropped)
+        return _Outcome(
+            "done",
+            reason,
+            model_calls=described.model_calls,
+            write=self._replacing("caption", segments),
+        )
+
+    def _passages(self) -> _Outcome:
+        """All text of the video, packed and embedded."""
+        video_id = self._video.video_id
+        embedder = self._all.shelf.embedder()
+        embedded = embed_segments(
+            self._catalog,
+            embedder,
+            {source: self._catalog.segments(video_id, source) for source in SOURCES},
+            seconds=self._all.settings.passage_seconds,
+            boundaries=[shot.start for shot in self._catalog.shots(video_id)],
+            report=lambda done, total: self._tell("embedding", done, total, "passages"),
+        )
+        space = EmbeddingSpace(embedder.name, embedder.dimension)
+
+        def write() -> None:
+            self._catalog.claim_embedding_space(space)
+            write_passages(self._catalog, video_id, embedded)
+
+        return _Outcome("done", write=write)
+
+    # ------------------------------------------------------------ around a stage
+
+    def _run_stage(self, name: str, stage: Callable[[], _Outcome]) -> None:
+        """Run one stage; its writes and its record reach the catalog together."""
+        began = time.perf_counter()
+        try:
+            outcome = stage()
+        except ModelUnavailable as error:
+            outcome = _Outcome("pending", _with_hint(error))
+        except MediaError as error:
+            outcome = _Outcome("failed", error.message)
+            self._problems.append(error.message)
+        record = StageRecord(
+            name,
+            outcome.status,
+            outcome.key or self._key(name),
+            outcome.reason,
+            time.perf_counter() - began,
+            outcome.model_calls,
+        )
+        with self._catalog.transaction():
+            outcome.write()
+            self._catalog.put_stage(self._video.video_id, record)
+        self._records[name] = record
+
+    def _nothing_kept(self) -> StageRun:
+        """Nothing could be decoded: the video is forgotten, and what is wrong is said."""
+        self._catalog.remove_video(self._video.video_id)
+        shutil.rmtree(self._folder(), ignore_errors=True)
+        return StageRun(self._records, tuple(self._problems), kept=False)
+
+    def _key(self, name: str) -> str:
+        return self._all.keys(name, self._video, self._records)[0]
+
+    def _tell(self, stage: str, done: float, total: float, unit: str = "s") -> None:
+        name = Path(self._video.path).name
+        self._progress(ProgressEvent(name, stage, done, max(total, done), unit))
+
+    def _get_output(self, key: str) -> bytes | None:
+        return self._catalog.get_output(key, self._video.video_id)
+
+    def _put_output(self, key: str, value: bytes) -> None:
+        self._catalog.put_output(key, self._video.video_id, value)
+
+    def _replacing(self, source: Source, segments: Sequence[Segment]) -> Callable[[], None]:
+        return lambda: self._catalog.replace_segments(self._video.video_id, source, segments)
+
+    def _forget_text_beyond(self, duration: float) -> None:
+        for source in SOURCES:
+            segments = self._catalog.segments(self._video.video_id, source)
+            if any(segment.end > duration for segment in segments):
+                self._catalog.replace_segments(self._video.video_id, source, [])
+
+    # ------------------------------------------------------------ pictures
+
+    def _folder(self) -> Path:
+        return (self._catalog.folder / frame_path(self._video.video_id, 0.0)).parent
+
+    def _stored_path(self, path: Path) -> str:
+        return str(path.relative_to(self._catalog.folder))
+
+    def _stills(self) -> list[StillRun]:
+        """The stretches the scan found; scanned again where their pictures are gone."""
+        key = f"stills:{self._records['frames'].key}"
+        kept = self._catalog.get_output(key, self._video.video_id)
+        stills = _stills_from_json(kept, self._folder()) if kept is not None else []
+        if kept is None or not all(still.path.exists() for still in stills):
+            self._run_stage("frames", self._frames)
+            kept = self._catalog.get_output(key, self._video.video_id)
+            stills = _stills_from_json(kept or b"[]", self._folder())
+        return stills
+
+    def _shots(self) -> list[_SeenShot]:
+        frames = [
+            _SeenFrame(frame.time, self._catalog.folder / frame.path)
+            for frame in self._catalog.frames(self._video.video_id)
+        ]
+        return [
+            _SeenShot(s.start, s.end, tuple(f for f in frames if s.start <= f.time < s.end))
+            for s in self._catalog.shots(self._video.video_id)
+        ]
+
+    def _forget_stills(self) -> None:
+        """Delete the pictures that only the screen reader needed, once it has read them."""
+        if self._records["screen"].status not in ("done", "skipped"):
+            return
+        kept = {Path(frame.path).name for frame in self._catalog.frames(self._video.video_id)}
+        folder = self._folder()
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenFrame:
+    time: float
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenShot:
+    start: float
+    end: float
+    key_frames: tuple[_SeenFrame, ...]
+
+
+def _seen(records: Mapping[str, StageRecord], name: str) -> str:
+    """What a later stage's key takes from an earlier one: its key and what became of it."""
+    record = records.get(name)
+    return f"{record.status} {record.key}" if record else ""
+
+
+def _with_hint(error: FootnoteError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message
+
+
+def _shot_facts(shot: Shot) -> dict[str, object]:
+    return {"brightness": round(shot.brightness, 4), "motion": round(shot.motion, 4)}
+
+
+def _frame_facts(frame: KeyFrame) -> dict[str, object]:
+    facts = {"width": frame.width, "height": frame.height, "hash": frame.hash}
+    return facts if frame.same_as is None else {**facts, "same_as": frame.same_as}
+
+
+def _stills_json(stills: Sequence[StillRun]) -> bytes:
+    return json.dumps([[s.start, s.end, s.time, s.path.name, s.moving] for s in stills]).encode()
+
+
+def _stills_from_json(stored: bytes, folder: Path) -> list[StillRun]:
+    return [
+        StillRun(start, end, at, folder / name, moving)
+        for start, end, at, name, moving in json.loads(stored)
+    ]

@@ -1,0 +1,243 @@
+"""Where one shot ends and the next begins, and the frames that stand for a shot.
+
+PySceneDetect's `AdaptiveDetector` decides on every cut. It is asked only where a cut may be:
+pictures 1/8 s apart that look alike hold no cut between them, and of those that do not, only
+the neighbours of a jump from one frame to the next are worth its time. Cuts are exact to the
+frame, and a video is decoded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.media.frames import KeyFrame, Picture, Plane, difference_hash
+
+MIN_SHOT = 0.4  # seconds; what is shorter is a flash or a stutter
+_LOOK = 0.12  # seconds between the pictures that are compared first
+# Mean change of luma or chroma (of 255) below which two pictures hold no cut between them; a
+# cut has to score 15 in hue, saturation and brightness to count at all.
+_LUMA_GATE, _CHROMA_GATE = 8.0, 4.0
+_CONTEXT = 4  # frames before and after that the detector needs to judge one
+AHEAD = 3
+
+_ALIKE = 0.04  # share of a 64 x 36 picture that may differ between near-duplicates
+_LEVEL = 16  # of 255: a smaller difference of one point is none
+BLACK = 0.1  # mean brightness below which a picture without contrast shows nothing
+_NEIGHBOURS = 8  # key frames back among which a picture is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """From one cut to the next. `key_frames` is empty only where there is nothing but black.
+
+    `brightness` is the mean luma, 0 to 1; `motion` the mean change of luma, 0 to 1, between
+    pictures 1/8 s apart.
+    """
+
+    start: float
+    end: float
+    key_frames: tuple[KeyFrame, ...]
+    brightness: float
+    motion: float
+
+    @property
+    def still(self) -> bool:
+        """Whether next to nothing moves, as on a slide."""
+        return self.motion < 0.003
+
+    @property
+    def black(self) -> bool:
+        return not self.key_frames
+
+
+class CutFinder:
+    """Cuts in pictures that arrive window by window, and how much moves meanwhile."""
+
+    def __init__(self) -> None:
+        self._before: list[Picture] = []  # the last pictures of the windows before
+        self._last_cut = 0.0
+        self.motion: list[tuple[float, float]] = []  # (time, mean change of luma, 0 to 255)
+
+    def find(self, window: Sequence[Picture], ahead: Sequence[Picture]) -> list[float]:
+        """Times of the first pictures of new shots inside `window`.
+
+        `ahead` is what follows, `AHEAD` pictures where there are as many.
+        """
+        pictures = [*self._before, *window, *ahead]
+        first = len(self._before)
+        if not first:
+            self._last_cut = window[0].time
+        suspects: list[int] = []
+        for left, right in _intervals(pictures, max(0, first - 1), first + len(window) - 1):
+            luma, chroma = change(pictures[left], pictures[right])
+            self.motion.append((pictures[right].time, luma))
+            if luma >= _LUMA_GATE or chroma >= _CHROMA_GATE:
+                suspects += _jumps(pictures, left, right)
+        cuts = self._judge(pictures, suspects) if suspects else []
+        self._before = pictures[: first + len(window)][-_CONTEXT:]
+        return cuts
+
+    def _judge(self, pictures: Sequence[Picture], suspects: Sequence[int]) -> list[float]:
+        cuts = []
+        for index in sorted(_detected(pictures, suspects)):
+            time = pictures[index].time
+            if time - self._last_cut >= MIN_SHOT and not _is_flash(pictures, index):
+                self._last_cut = time
+                cuts.append(time)
+        return cuts
+
+
+def _intervals(pictures: Sequence[Picture], first: int, last: int) -> list[tuple[int, int]]:
+    """Index pairs (left, right) about `_LOOK` seconds apart that cover first to last."""
+    pairs, left = [], first
+    for right in range(first + 1, last + 1):
+        if pictures[right].time - pictures[left].time >= _LOOK or right == last:
+            pairs.append((left, right))
+            left = right
+    return pairs
+
+
+def change(before: Picture, after: Picture) -> tuple[float, float]:
+    """Mean absolute difference of luma and of the stronger chroma plane, 0 to 255."""
+    import cv2
+
+    a, b = before.tiny(), after.tiny()
+    luma, red, blue = (
+        cv2.norm(x, y, cv2.NORM_L1) / x.size for x, y in zip(a, b, strict=True)
+    )
+    return luma, max(red, blue)
+
+
+def _jumps(pictures: Sequence[Picture], left: int, right: int) -> list[int]:
+    """Indices whose picture differs from the one before it as much as a cut would."""
+    found = []
+    for index in range(left + 1, right + 1):
+        luma, chroma = change(pictures[index - 1], pictures[index])
+        if luma >= _LUMA_GATE or chroma >= _CHROMA_GATE:
+            found.append(index)
+    return found
+
+
+def _detected(pictures: Sequence[Picture], suspects: Sequence[int]) -> set[int]:
+    """Those of the suspects that PySceneDetect calls a cut."""
+    from scenedetect import FrameTimecode
+    from scenedetect.detectors import AdaptiveDetector
+
+    first, last = max(0, suspects[0] - _CONTEXT), min(len(pictures), suspects[-1] + AHEAD + 1)
+    detector = AdaptiveDetector(min_scene_len=0)
+    cuts: set[int] = set()
+    for index in range(first, last):
+        # One frame a second: the "frame number" is then the index, whatever the real rate.
+        found = detector.process_frame(FrameTimecode(index, 1.0), _colour(pictures[index]))
+        cuts.update(cut.frame_num for cut in found)
+    return cuts & set(suspects)
+
+
+def _colour(picture: Picture) -> Plane:
+    """(36, 64, 3) blue, green, red: what the detector takes."""
+    import cv2
+
+    luma, blue, red = picture.tiny()
+    size = (luma.shape[1], luma.shape[0])
+    planes = [luma, cv2.resize(red, size), cv2.resize(blue, size)]
+    return cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2BGR)
+
+
+def _is_flash(pictures: Sequence[Picture], index: int) -> bool:
+    """Whether what stood before the jump is back a few frames after it."""
+    after = pictures[min(index + AHEAD, len(pictures) - 1)]
+    luma, chroma = change(pictures[index - 1], after)
+    return luma < _LUMA_GATE / 2 and chroma < _CHROMA_GATE / 2
+
+
+# ---------------------------------------------------------------- key frames
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A picture that was written, with what is needed to choose among its like."""
+
+    time: float
+    seconds: float  # how long it stands for what is seen
+    path: Path
+    width: int
+    height: int
+    small: Plane  # (36, 64) luma
+    sharpness: float
+
+    @property
+    def blank(self) -> bool:
+        """Black, or so dark and flat that there is nothing to see."""
+        return float(self.small.mean()) / 255 < BLACK and float(self.small.std()) < 8
+
+
+def sharpness(luma: Plane) -> float:
+    """Variance of the Laplacian (Pech-Pacheco et al. 2000): the higher, the sharper."""
+    import cv2
+
+    deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))[1]
+    return float(deviation[0, 0] ** 2)
+
+
+def small_luma(thumb: Plane) -> Plane:
+    import cv2
+
+    small: Plane = cv2.resize(thumb, (64, 36), interpolation=cv2.INTER_AREA)
+    return small
+
+
+def alike(one: Plane, other: Plane) -> bool:
+    """Whether two small luma planes show, to a viewer, the same picture."""
+    differing = np.abs(one.astype(np.int16) - other) > _LEVEL
+    return float(differing.mean()) < _ALIKE
+
+
+class KeyFrameChooser:
+    """Key frames shot by shot; remembers the latest so as not to describe a picture twice."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._recent: list[tuple[float, Plane]] = []
+
+    def choose(self, kept: Sequence[Kept]) -> tuple[KeyFrame, ...]:
+        """At most `most` of a shot's kept pictures, unlike each other, in time order.
+
+        The first choice is the picture that stood longest, then always the one that differs
+        most from those chosen. Empty when all are black.
+        """
+        candidates = [picture for picture in kept if not picture.blank]
+        chosen: list[Kept] = []
+        while candidates and len(chosen) < self._most:
+            best = max(candidates, key=lambda picture: _worth(picture, chosen))
+            chosen.append(best)
+            candidates = [picture for picture in candidates if not alike(picture.small, best.small)]
+        return tuple(self._as_key_frame(picture) for picture in sorted(chosen, key=_time))
+
+    def _as_key_frame(self, picture: Kept) -> KeyFrame:
+        seen = next((t for t, small in self._recent if alike(small, picture.small)), None)
+        if seen is None:
+            self._recent = [*self._recent[1 - _NEIGHBOURS :], (picture.time, picture.small)]
+        return KeyFrame(
+            time=picture.time,
+            path=picture.path,
+            width=picture.width,
+            height=picture.height,
+            hash=difference_hash(picture.small),
+            same_as=seen,
+        )
+
+
+def _worth(picture: Kept, chosen: Sequence[Kept]) -> tuple[float, float]:
+    if not chosen:
+        return picture.seconds, picture.sharpness
+    small = picture.small.astype(np.int16)
+    nearest = min(float(np.abs(small - other.small).mean()) for other in chosen)
+    return nearest, picture.sharpness
+
+
+def _time(picture: Kept) -> float:
+    return picture.time

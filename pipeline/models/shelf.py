@@ -1,0 +1,220 @@
+"""Which model plays which role: the settings' choice, else the profile's; loaded at first need.
+
+A model that cannot be had raises `ModelUnavailable` once and is not tried again by the same
+shelf, so that a missing network costs one wait and not one per video. A model is never replaced
+by another in silence: the name that was chosen is the name that enters cache keys.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from pipeline.errors import ModelUnavailable
+from pipeline.settings import Settings
+from pipeline.types import (
+    Captioner,
+    Embedder,
+    LanguageModel,
+    ScreenReader,
+    SpeechDetector,
+    Transcriber,
+)
+
+Role = Literal["screen", "speech", "captions", "language"]
+T = TypeVar("T")
+
+# What `local` uses where the settings name nothing: small enough for a laptop.
+LOCAL_CAPTIONER = "transformers:HuggingFaceTB/SmolVLM-Instruct"
+LOCAL_LANGUAGE_MODEL = "huggingface:Qwen/Qwen2.5-1.5B-Instruct"
+
+_WHISPER_BY_MEMORY = ((10.0, "turbo"), (5.0, "medium"), (0.0, "small"))  # GPU GB -> size
+
+_NOT_IN_PROFILE = {
+    "speech": "the embedded profile transcribes nothing; run footnote add --profile auto",
+    "captions": "the embedded profile has no caption model",
+    "language": "the embedded profile has no language model",
+}
+
+
+class Shelf:
+    """The models of one library, each loaded once. Thread-safe.
+
+    `embedding` is the model the library was made with; a language model or an embedder that the
+    caller passes in takes the place of the settings' choice.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        embedding: str,
+        *,
+        language_model: LanguageModel | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
+        self._settings = settings
+        self.embedding = embedding
+        self._loaded: dict[str, Any] = {}
+        self._lock = threading.RLock()
+        if language_model is not None:
+            self._loaded["language"] = language_model
+        if embedder is not None:
+            self._loaded["embedding"] = embedder
+            self.embedding = embedder.name
+
+    def embedder(self) -> Embedder:
+        from pipeline.models.embedding import load_embedder
+
+        return self._once("embedding", lambda: load_embedder(self.embedding, self._settings))
+
+    def screen_reader(self) -> ScreenReader:
+        from pipeline.models.screen import load_screen_reader
+
+        return self._once("screen", lambda: load_screen_reader(self._settings.screen_reader))
+
+    def speech_detector(self) -> SpeechDetector:
+        from pipeline.models.speech import load_speech_detector
+
+        return self._once("detector", lambda: load_speech_detector(self._settings.speech_detector))
+
+    def transcriber(self) -> Transcriber:
+        from pipeline.models.speech import load_transcriber
+
+        return self._once("speech", lambda: load_transcriber(self._named("speech"), self._settings))
+
+    def captioner(self) -> Captioner:
+        from pipeline.models.vision import load_captioner
+
+        return self._once(
+            "captions", lambda: load_captioner(self._named("captions"), self._settings)
+        )
+
+    def language_model(self) -> LanguageModel:
+        from pipeline.models.language import load_language_model
+
+        return self._once(
+            "language", lambda: load_language_model(self._named("language"), self._settings)
+        )
+
+    def available(self, role: Role) -> bool:
+        """Whether the model for `role` can be had; loads it, or remembers why it cannot be."""
+        load = {
+            "screen": self.screen_reader,
+            "speech": self.transcriber,
+            "captions": self.captioner,
+            "language": self.language_model,
+        }[role]
+        try:
+            load()
+        except ModelUnavailable:
+            return False
+        return True
+
+    def has_language_model(self, *, look_around: bool = False) -> bool:
+        """Whether a language model was chosen; `look_around` also asks the local endpoints."""
+        if "language" in self._loaded or self._settings.language_model or self._settings.endpoint:
+            return True
+        if self._settings.profile in ("embedded", "server"):
+            return False
+        return self._settings.profile == "local" or (look_around and bool(self.name("language")))
+
+    def name(self, role: Role) -> str:
+        """The model chosen for `role`, "provider:model"; "" when the profile has none."""
+        with self._lock:
+            key = f"name of {role}"
+            if key not in self._loaded:
+                self._loaded[key] = self._choose(role)
+            return str(self._loaded[key])
+
+    def reason(self, role: Role) -> str:
+        """Why `role` has no model, with what to do about it."""
+        if self._settings.profile == "embedded":
+            return _NOT_IN_PROFILE[role]
+        if role == "captions":
+            return (
+                "no GPU and no endpoint; run footnote add --profile local, or set "
+                "FOOTNOTE_ENDPOINT or FOOTNOTE_CAPTION_MODEL"
+            )
+        return f"no {role} model; set FOOTNOTE_ENDPOINT or FOOTNOTE_{role.upper()}_MODEL"
+
+    # ------------------------------------------------------------ choosing
+
+    def _choose(self, role: Role) -> str:
+        settings = self._settings
+        chosen = {
+            "screen": settings.screen_reader,
+            "speech": settings.speech_model,
+            "captions": settings.caption_model,
+            "language": settings.language_model,
+        }[role]
+        if chosen or settings.profile == "embedded":
+            return chosen
+        if role == "speech":
+            return f"whisper:{_whisper_size()}"
+        if settings.profile == "local":
+            return LOCAL_CAPTIONER if role == "captions" else LOCAL_LANGUAGE_MODEL
+        if settings.endpoint:
+            return settings.language_model or f"openai:{self._endpoint_model()}"
+        return self._around(role) if settings.profile == "auto" else ""
+
+    def _around(self, role: Role) -> str:
+        """What this machine has by itself: a GPU for captions, a running endpoint for language."""
+        if role == "captions":
+            return LOCAL_CAPTIONER if _gpu_memory_gb() >= 6 else ""
+        from pipeline.models.language import find_local_endpoint
+
+        found = find_local_endpoint()
+        if found is None:
+            return ""
+        self._settings = self._settings.model_copy(update={"endpoint": found.url})
+        return f"openai:{found.model}"
+
+    def _endpoint_model(self) -> str:
+        from pipeline.models.language import list_models
+
+        models = list_models(self._settings.endpoint, self._settings)
+        if not models:
+            raise ModelUnavailable(
+                f"the endpoint {self._settings.endpoint} serves no model",
+                "set FOOTNOTE_LANGUAGE_MODEL=openai:MODEL",
+            )
+        return models[0]
+
+    # ------------------------------------------------------------ loading
+
+    def _named(self, role: Role) -> str:
+        name = self.name(role)
+        if not name:
+            raise ModelUnavailable(self.reason(role))
+        return name
+
+    def _once(self, role: str, load: Callable[[], T]) -> T:
+        with self._lock:
+            if role not in self._loaded:
+                try:
+                    self._loaded[role] = load()
+                except ModelUnavailable as error:
+                    self._loaded[role] = error
+            value: T | ModelUnavailable = self._loaded[role]
+        if isinstance(value, ModelUnavailable):
+            raise value
+        return value
+
+
+def _gpu_memory_gb() -> float:
+    """Memory of the first GPU, 0.0 without one. Imports torch: only `add` asks."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return 0.0
+    return float(torch.cuda.get_device_properties(0).total_memory) / 1e9
+
+
+def _whisper_size() -> str:
+    gpu = _gpu_memory_gb()
+    if gpu:
+        return next(size for least, size in _WHISPER_BY_MEMORY if gpu >= least)
+    import psutil
+
+    return "base" if psutil.virtual_memory().total > 4e9 else "tiny"

@@ -1,0 +1,239 @@
+"""The two Whispers, loaded for real: openai's, and CTranslate2's through faster-whisper.
+
+Whisper invents text where nobody speaks and repeats itself when it is fed its own output: so it
+never sees its last output, text beyond the audio is dropped, and what it is unsure of is flagged
+and not hidden. Both are given arrays only: a path would need an ffmpeg binary.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import ModelUnavailable, SettingsError
+from pipeline.models.weights import check_network, download, hub_folder, unusable
+from pipeline.types import SAMPLE_RATE, Audio, Segment, Word
+
+# Whisper's own thresholds (Radford et al. 2022, section 4.5).
+_LEAST_LOGPROB = -1.0
+_MOST_NO_SPEECH = 0.6
+_MOST_COMPRESSION = 2.4
+_TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+# Its time resolution: what it gives no length is at least this long.
+_TICK = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What both Whispers say of one segment; words are (start, end, text, probability)."""
+
+    start: float
+    end: float
+    text: str
+    words: tuple[tuple[float, float, str, float], ...]
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+
+
+def flags(heard: Heard) -> tuple[str, ...]:
+    """Why a segment is doubtful."""
+    doubts = {
+        "low_confidence": heard.avg_logprob < _LEAST_LOGPROB,
+        "no_speech": heard.no_speech_prob > _MOST_NO_SPEECH,
+        "repetition": heard.compression_ratio > _MOST_COMPRESSION,
+    }
+    return tuple(flag for flag, doubtful in doubts.items() if doubtful)
+
+
+def segments(heard: Iterable[Heard], duration: float, language: str) -> list[Segment]:
+    """`speech` segments within [0, duration], in order of their start.
+
+    Whisper sees its input padded to 30 s: what starts in the padding was never said.
+    """
+    made = []
+    for one in heard:
+        words = tuple(
+            Word(*_inside(start, end, duration), text.strip(), probability)
+            for start, end, text, probability in one.words
+            if start < duration - _TICK and text.strip()
+        )
+        text = one.text.strip() if len(words) == len(one.words) else " ".join(w.text for w in words)
+        start, end = (words[0].start, words[-1].end) if words else (one.start, one.end)
+        if not text or start >= duration - _TICK:
+            continue
+        start, end = _inside(start, end, duration)
+        made.append(
+            Segment("speech", start, end, text, language=language, flags=flags(one), words=words)
+        )
+    return sorted(made, key=lambda segment: (segment.start, segment.end))
+
+
+def _inside(start: float, end: float, duration: float) -> tuple[float, float]:
+    start = max(0.0, float(start))
+    return start, min(duration, max(float(end), start + _TICK))
+
+
+# ---------------------------------------------------------------- openai-whisper
+
+
+class WhisperTranscriber:
+    """openai-whisper; half precision on a GPU."""
+
+    def __init__(self, model: str) -> None:
+        import torch
+
+        self.name = f"whisper:{model}"
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._half = device == "cuda"
+        self._model = _load_whisper(model, device)
+
+    def transcribe(self, audio: Audio, language: str = "") -> list[Segment]:
+        """Segments with word times, from the start of `audio` ((samples,) float32, 16 kHz)."""
+        import whisper
+
+        if len(audio) < _TICK * SAMPLE_RATE:
+            return []
+        with warnings.catch_warnings():
+            # Its GPU kernels for word times fall back to torch, with the same result.
+            warnings.filterwarnings("ignore", message="Failed to launch Triton kernels")
+            # It leaves the file of its tokenizer to the garbage collector.
+            warnings.filterwarnings("ignore", message="unclosed file .*tiktoken")
+            result: dict[str, Any] = whisper.transcribe(
+                self._model,
+                np.ascontiguousarray(audio, np.float32),
+                language=language or None,
+                word_timestamps=True,
+                verbose=None,
+                fp16=self._half,
+                temperature=_TEMPERATURES,
+                condition_on_previous_text=False,
+                no_speech_threshold=_MOST_NO_SPEECH,
+                logprob_threshold=_LEAST_LOGPROB,
+                compression_ratio_threshold=_MOST_COMPRESSION,
+                hallucination_silence_threshold=2.0,
+            )
+        heard = [_from_whisper(row) for row in result["segments"]]
+        return segments(heard, len(audio) / SAMPLE_RATE, str(result["language"]))
+
+
+def _from_whisper(row: dict[str, Any]) -> Heard:
+    words = tuple(
+        (float(w["start"]), float(w["end"]), str(w["word"]), float(w["probability"]))
+        for w in row.get("words", ())
+    )
+    return Heard(
+        float(row["start"]),
+        float(row["end"]),
+        str(row["text"]),
+        words,
+        float(row["avg_logprob"]),
+        float(row["no_speech_prob"]),
+        float(row["compression_ratio"]),
+    )
+
+
+def _load_whisper(model: str, device: str) -> Any:
+    import whisper
+
+    if model in whisper.available_models():
+        _fetch_whisper(model)
+    elif not Path(model).expanduser().is_file():
+        sizes = ", ".join(whisper.available_models())
+        if "/" in model or model.endswith(".pt"):
+            raise ModelUnavailable(f"there is no Whisper checkpoint {model}", "check the path")
+        raise SettingsError(f"Whisper has no size {model!r}", f"a .pt file, or one of: {sizes}")
+    else:
+        model = str(Path(model).expanduser())
+    with unusable(f"the Whisper model {model}"), warnings.catch_warnings():
+        # A file with the wrong hash is fetched again by whisper, whatever its size.
+        warnings.filterwarnings("error", message=".*SHA256 checksum does not match")
+        try:
+            return whisper.load_model(model, device=device)
+        except UserWarning as error:
+            raise ModelUnavailable(
+                f"the file of Whisper {model} is damaged", f"rm '{_whisper_file(model)}'"
+            ) from error
+
+
+def _whisper_file(size: str) -> Path:
+    """Where whisper keeps a model; the same place as `whisper.load_model` looks in."""
+    import whisper
+
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "whisper" / Path(whisper._MODELS[size]).name
+
+
+def _fetch_whisper(size: str) -> None:
+    """Have the model's file in whisper's cache; whisper itself would write it in place."""
+    import whisper
+
+    file = _whisper_file(size)
+    if file.is_file():
+        return
+    url = whisper._MODELS[size]
+    what = f"Whisper {size}"
+    check_network(url, what, f"put the file of {url} at {file}")
+    download(url, file, url.split("/")[-2], what)
+
+
+# ---------------------------------------------------------------- faster-whisper
+
+
+class FasterWhisperTranscriber:
+    """CTranslate2's Whisper: int8 on a CPU, float16 on a GPU."""
+
+    def __init__(self, model: str) -> None:
+        self.name = f"faster-whisper:{model}"
+        folder = _faster_whisper_folder(model)
+        with unusable(f"the faster-whisper model {model}"):
+            from faster_whisper import WhisperModel
+
+            if not (folder / "tokenizer.json").is_file():
+                raise OSError(f"{folder} has no tokenizer.json")  # it would be fetched from the hub
+            self._model = WhisperModel(str(folder), device="auto", compute_type="default")
+
+    def transcribe(self, audio: Audio, language: str = "") -> list[Segment]:
+        """Segments with word times, from the start of `audio` ((samples,) float32, 16 kHz)."""
+        if len(audio) < _TICK * SAMPLE_RATE:
+            return []
+        found, info = self._model.transcribe(
+            np.ascontiguousarray(audio, np.float32),
+            language=language or None,
+            word_timestamps=True,
+            temperature=_TEMPERATURES,
+            condition_on_previous_text=False,
+            no_speech_threshold=_MOST_NO_SPEECH,
+            log_prob_threshold=_LEAST_LOGPROB,
+            compression_ratio_threshold=_MOST_COMPRESSION,
+            hallucination_silence_threshold=2.0,
+        )
+        heard = [_from_faster_whisper(one) for one in found]
+        return segments(heard, len(audio) / SAMPLE_RATE, str(info.language))
+
+
+def _from_faster_whisper(one: Any) -> Heard:
+    words = tuple(
+        (float(w.start), float(w.end), str(w.word), float(w.probability)) for w in one.words or ()
+    )
+    return Heard(
+        one.start,
+        one.end,
+        one.text,
+        words,
+        one.avg_logprob,
+        one.no_speech_prob,
+        one.compression_ratio,
+    )
+
+
+def _faster_whisper_folder(model: str) -> Path:
+    from faster_whisper.utils import _MODELS
+
+    return hub_folder(_MODELS.get(model, model))

@@ -1,0 +1,84 @@
+"""Filters as a boolean mask over the passage table: which passages a search may return.
+
+A filter is decided once per video, then spread over its passages by one look-up, so that it
+costs the same whether it keeps one video or all but one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import UsageError
+from pipeline.types import SOURCES, Filters, PassageTable, Video
+
+_ISO = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?)?)?(Z|\+00:00)?", re.ASCII)
+_TO_SECONDS = len("2024-01-31T12:00:00")
+
+
+def allowed_passages(
+    table: PassageTable, filters: Filters, videos: Mapping[str, Video]
+) -> NDArray[np.bool_] | None:
+    """(n,) which passages `filters` let through; None when they restrict nothing.
+
+    `videos` holds the facts of the table's videos by id, and is asked only for a folder or a
+    date. `filters.videos` are full ids. A video without a date, or without a path, passes no
+    filter of that kind. Raises `UsageError` for a source or a date that is none.
+    """
+    mask: NDArray[np.bool_] | None = None
+    if filters.videos or filters.folder or filters.after or filters.before:
+        mask = _allowed_videos(table, filters, videos)[table.video]
+    if filters.sources:
+        kept = _allowed_sources(filters)[table.source]
+        mask = kept if mask is None else mask & kept
+    return mask
+
+
+def _allowed_sources(filters: Filters) -> NDArray[np.bool_]:
+    for name in filters.sources:
+        if name not in SOURCES:
+            raise UsageError(f"unknown source {name!r}", f"one of {', '.join(SOURCES)}")
+    return np.array([name in filters.sources for name in SOURCES])
+
+
+def _allowed_videos(
+    table: PassageTable, filters: Filters, videos: Mapping[str, Video]
+) -> NDArray[np.bool_]:
+    """(v,) one decision per video of the table."""
+    wanted = frozenset(filters.videos)
+    folder = os.path.join(os.path.abspath(filters.folder), "") if filters.folder else ""
+    after, before = _date(filters.after), _date(filters.before)
+
+    def allowed(video_id: str) -> bool:
+        if wanted and video_id not in wanted:
+            return False
+        if not (folder or after or before):
+            return True
+        video = videos.get(video_id)
+        if video is None:
+            return False
+        return _in_folder(video.path, folder) and _in_period(video.date, after, before)
+
+    return np.fromiter(map(allowed, table.videos), np.bool_, len(table.videos))
+
+
+def _in_folder(path: str, folder: str) -> bool:
+    return not folder or (bool(path) and os.path.abspath(path).startswith(folder))
+
+
+def _in_period(date: str, after: str, before: str) -> bool:
+    """ISO dates in UTC compare as text, a shorter one as the beginning of its period."""
+    if not (after or before):
+        return True
+    date = date[:_TO_SECONDS]
+    return bool(date) and (not after or date >= after) and (not before or date < before)
+
+
+def _date(text: str) -> str:
+    if text and not _ISO.fullmatch(text):
+        raise UsageError(f"{text!r} is not an ISO date", "write it as 2024-01-31")
+    return text[:_TO_SECONDS].rstrip("Z")

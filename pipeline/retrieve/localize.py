@@ -1,0 +1,237 @@
+"""Ranked passages to moments: what a person is shown, and what an answer may cite.
+
+Passages are taken best first. One that overlaps a moment of another source joins it, so that
+what was said and what stood on the screen at that time is one moment. What is left over becomes
+a moment of its own, cut back to where no better moment lies. A passage much longer than a moment
+(a slide that stood for five minutes, a chapter) is placed where else something matched in it,
+else at its beginning.
+
+Always true of the result: a moment lasts at most 60 s, a single longer caption excepted; moments
+of one video do not overlap; each holds at least one passage, and each of its passages intersects
+it; the parts of `why` sum to the score; order is by score, then video id, then start.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.retrieve.search import Ranked
+from pipeline.types import (
+    MAX_MOMENT_SECONDS,
+    SOURCES,
+    Moment,
+    MomentPassage,
+    PassageIndex,
+    PassageTable,
+    Source,
+)
+
+# What a second source adds to a moment's score: it confirms, it does not count double.
+SECOND_SOURCE = 0.5
+# A long passage is placed at another hit only if that one matched at least this share as well.
+ANCHOR_SHARE = 0.5
+# Less overlap than this is the jitter of two clocks, not one moment.
+TOUCH_SECONDS = 1.0
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A ranked passage: `rank` is its column in `Ranked`."""
+
+    rank: int
+    source: Source
+    start: float
+    end: float
+    score: float
+
+    @property
+    def long(self) -> bool:
+        return self.end - self.start > MAX_MOMENT_SECONDS
+
+    def overlap(self, start: float, end: float) -> float:
+        return min(self.end, end) - max(self.start, start)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A moment while it grows. `hits` begins with the one that placed it."""
+
+    start: float
+    end: float
+    hits: list[_Hit] = field(default_factory=list)
+
+    @property
+    def whole_caption(self) -> bool:
+        """A single caption longer than a moment: nothing may join it."""
+        return self.end - self.start > MAX_MOMENT_SECONDS
+
+
+def moments(
+    ranked: Ranked, index: PassageIndex, titles: Mapping[str, str], k: int = 10
+) -> list[Moment]:
+    """The best `k` moments of the ranked passages; `titles` are by video id.
+
+    Deterministic; its cost goes with `len(ranked)`, not with the library.
+    """
+    scored: list[tuple[float, str, _Draft, list[tuple[float, _Hit]]]] = []
+    for video_id, hits in _by_video(ranked, index.table).items():
+        for draft in _place(hits):
+            weights = _weights(draft)
+            score = sum(weight * hit.score for weight, hit in weights)
+            scored.append((score, video_id, draft, weights))
+    scored.sort(key=lambda item: (-item[0], item[1], item[2].start))
+    return _shown(scored[:k], ranked, index, titles)
+
+
+def _by_video(ranked: Ranked, table: PassageTable) -> dict[str, list[_Hit]]:
+    """The hits of each video, best first."""
+    at = ranked.positions
+    columns = (table.video[at], table.source[at], table.start[at], table.end[at], ranked.scores)
+    hits: dict[str, list[_Hit]] = defaultdict(list)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for rank, (video, source, start, end, score) in enumerate(rows):
+        hits[table.videos[video]].append(_Hit(rank, SOURCES[source], start, end, score))
+    return hits
+
+
+# ---------------------------------------------------------------- where moments lie
+
+
+def _place(hits: Sequence[_Hit]) -> list[_Draft]:
+    """The moments of one video from its hits, best first."""
+    drafts: list[_Draft] = []
+    used: set[int] = set()
+    for hit in hits:
+        if hit.rank in used or _join(hit, drafts):
+            continue
+        start, end = _free_part(hit, drafts)
+        if end - start < min(hit.end - hit.start, MAX_MOMENT_SECONDS) / 2:
+            _attach(hit, drafts)  # mostly within better moments of its own source
+            continue
+        draft = _Draft(start, end, [hit])
+        if hit.long:
+            used |= _shorten(draft, hit, hits, drafts)
+        drafts.append(draft)
+    return drafts
+
+
+def _join(hit: _Hit, drafts: Sequence[_Draft]) -> bool:
+    """Let the hit join the best moment that it overlaps and that lacks its source."""
+    touch = min(TOUCH_SECONDS, (hit.end - hit.start) / 2)
+    for draft in drafts:
+        if hit.overlap(draft.start, draft.end) <= touch or draft.whole_caption:
+            continue
+        if any(other.source == hit.source for other in draft.hits):
+            continue
+        draft.hits.append(hit)
+        _extend(draft, hit, drafts)
+        return True
+    return False
+
+
+def _extend(draft: _Draft, hit: _Hit, drafts: Sequence[_Draft]) -> None:
+    """Widen the moment to the whole of the hit, where there is room and it stays short."""
+    low, high = _room(draft.start, draft.end, drafts)
+    start, end = max(min(draft.start, hit.start), low), min(max(draft.end, hit.end), high)
+    if end - start <= MAX_MOMENT_SECONDS:
+        draft.start, draft.end = start, end
+
+
+def _attach(hit: _Hit, drafts: Sequence[_Draft]) -> None:
+    """Show the hit with the moment that covers most of it, which stays as it is."""
+    best = max(drafts, key=lambda draft: hit.overlap(draft.start, draft.end))
+    if not best.whole_caption:
+        best.hits.append(hit)
+
+
+def _shorten(draft: _Draft, hit: _Hit, hits: Sequence[_Hit], drafts: Sequence[_Draft]) -> set[int]:
+    """Cut the moment of a long hit down to where else something matched; the ranks used up.
+
+    Without such a place a caption stays whole, anything else keeps its first 60 s.
+    """
+    for other in hits[hits.index(hit) + 1 :]:
+        if other.score < ANCHOR_SHARE * hit.score:
+            break
+        seen = other.overlap(draft.start, draft.end)
+        if (
+            other.source == hit.source
+            or other.long
+            or seen <= min(TOUCH_SECONDS, (other.end - other.start) / 2)
+        ):
+            continue
+        low, high = _room(max(other.start, draft.start), min(other.end, draft.end), drafts)
+        draft.start, draft.end = max(other.start, low), min(other.end, high)
+        draft.hits.append(other)
+        return {other.rank}
+    if hit.source != "caption":
+        draft.end = min(draft.end, draft.start + MAX_MOMENT_SECONDS)
+    return set()
+
+
+def _room(start: float, end: float, drafts: Sequence[_Draft]) -> Interval:
+    """How far an interval that no other moment overlaps could be widened, itself included."""
+    low = max((draft.end for draft in drafts if draft.end <= start), default=0.0)
+    high = min((draft.start for draft in drafts if draft.start >= end), default=float("inf"))
+    return low, high
+
+
+def _free_part(hit: _Hit, drafts: Sequence[_Draft]) -> Interval:
+    """The longest part of the hit that no moment covers, the first of equals."""
+    parts: list[Interval] = []
+    begin = hit.start
+    for draft in sorted(drafts, key=lambda draft: draft.start):
+        if draft.end <= begin or draft.start >= hit.end:
+            continue
+        if draft.start > begin:
+            parts.append((begin, draft.start))
+        begin = draft.end
+    if begin < hit.end:
+        parts.append((begin, hit.end))
+    return max(parts, key=lambda part: part[1] - part[0], default=(hit.start, hit.start))
+
+
+# ---------------------------------------------------------------- what moments show
+
+
+def _weights(draft: _Draft) -> list[tuple[float, _Hit]]:
+    """The best hit of each source and what it counts: the best of all fully, others half."""
+    best: dict[Source, _Hit] = {}
+    for hit in sorted(draft.hits, key=lambda hit: hit.rank):
+        best.setdefault(hit.source, hit)
+    return [(SECOND_SOURCE if i else 1.0, hit) for i, hit in enumerate(best.values())]
+
+
+def _shown(
+    scored: Sequence[tuple[float, str, _Draft, list[tuple[float, _Hit]]]],
+    ranked: Ranked,
+    index: PassageIndex,
+    titles: Mapping[str, str],
+) -> list[Moment]:
+    """The moments with the texts of their passages, fetched in one go."""
+    in_time = [
+        sorted(draft.hits, key=lambda hit: (hit.start, SOURCES.index(hit.source), hit.rank))
+        for _, _, draft, _ in scored
+    ]
+    ranks = [hit.rank for hits in in_time for hit in hits]
+    at = ranked.positions[ranks]
+    stored = iter(zip(index.passage_ids(at), index.texts(at), strict=True))
+    shown = []
+    for (score, video_id, draft, weights), hits in zip(scored, in_time, strict=True):
+        passages = tuple(
+            MomentPassage(row, hit.source, hit.start, hit.end, text)
+            for hit, (row, text) in zip(hits, stored, strict=False)
+        )
+        text = "\n".join(passage.text for passage in passages)
+        title, why = titles.get(video_id, video_id), _why(weights, ranked)
+        shown.append(Moment(video_id, title, draft.start, draft.end, score, text, passages, why))
+    return shown
+
+
+def _why(weights: Sequence[tuple[float, _Hit]], ranked: Ranked) -> dict[str, float]:
+    """The score of a moment by signal."""
+    parts = ranked.parts[:, [hit.rank for _, hit in weights]] @ [weight for weight, _ in weights]
+    return {name: part for name, part in zip(ranked.names, parts.tolist(), strict=True) if part}

@@ -1,0 +1,220 @@
+"""The passage index that searches are made against: one generation of a library, held still.
+
+Matrix, words and vectors are opened as they are on disk. A reader that finds them behind the
+catalog brings them up to date if it can have the lock; if not - another process is at it, or the
+disk is read-only - it serves the older generation and leaves out what the catalog has deleted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import IndexDamaged, ModelUnavailable
+from pipeline.store.analysis import query_terms
+from pipeline.store.catalog import Catalog
+from pipeline.store.chroma import LAG_ROWS, MOST_NEIGHBOURS
+from pipeline.store.lock import LibraryBusy
+from pipeline.store.matrix import Matrix, open_matrix, positions_of
+from pipeline.store.synchronise import LOCK_SECONDS, Indexes, synchronise
+from pipeline.store.vectors import greatest
+from pipeline.store.words import WordIndex, restriction
+from pipeline.types import PassageTable, Vectors
+
+_log = logging.getLogger(__name__)
+
+# Below it a full product beats Chroma in time and in recall, and chromadb is never imported.
+EXACT_BELOW = 20_000
+_FEW_ROWS = 200  # are cheaper named one by one than found among others
+
+Positions = NDArray[np.int64]
+
+
+def open_index(
+    catalog: Catalog, indexes: Indexes, *, exact_below: int = EXACT_BELOW
+) -> LibraryIndex:
+    """The library's passages as they are now, or as nearly as can be had without waiting.
+
+    Matrix and words are brought up to date when no other process is at it. Chroma never is by a
+    reader: what it lacks is scored exactly. Raises `IndexDamaged` when what is on disk belongs
+    to other embeddings, or is not there, and cannot be made.
+    """
+    usable = _made_for(catalog, indexes)
+    if not catalog.read_only:
+        try:
+            synchronise(catalog, indexes, vectors=False, timeout=0 if usable else LOCK_SECONDS)
+        except (LibraryBusy, OSError) as error:
+            if not usable:
+                raise
+            _log.info("searching generation %d: %s", indexes.matrix.stamp().generation, error)
+    elif not usable:
+        raise IndexDamaged(
+            f"the library in {catalog.folder} is read-only and its indexes are not there",
+            "copy it to where it can be written",
+        )
+    return LibraryIndex(catalog, indexes, exact_below=exact_below)
+
+
+class LibraryIndex:
+    """`types.PassageIndex` over a library's derived indexes. Safe to share between threads."""
+
+    def __init__(
+        self, catalog: Catalog, indexes: Indexes, *, exact_below: int = EXACT_BELOW
+    ) -> None:
+        """Opens what is on disk; `open_index` brings that up to date before."""
+        self._catalog = catalog
+        self._indexes = indexes
+        self._exact_below = exact_below
+        self._seen = (catalog.generation(), catalog.epoch())
+        self._matrix = open_matrix(indexes.matrix.folder)
+        self._words = WordIndex(indexes.words.folder)
+        numbers = catalog.video_numbers()
+        self._numbers = np.array(sorted(numbers), np.int64)
+        self._live = _living_entries(catalog, self._matrix, self._numbers)
+        self.generation = self._matrix.stamp.generation
+        self.table = _table(self._matrix, self._live, self._numbers, numbers)
+
+    def refresh(self) -> LibraryIndex:
+        """This index, or a newer one when the catalog has moved on. Else it costs a query."""
+        if (self._catalog.generation(), self._catalog.epoch()) == self._seen:
+            return self
+        return open_index(self._catalog, self._indexes, exact_below=self._exact_below)
+
+    def propose(self, vectors: Vectors, count: int) -> Positions:
+        """See `types.PassageIndex`. Exact for small libraries and where Chroma cannot be had."""
+        near = self._near(vectors, count) if len(self.table) >= self._exact_below else None
+        if near is None:
+            return greatest(self.cosine(vectors), count)
+        if len(near) <= count:
+            return near
+        return near[greatest(self.cosine(vectors, near), count)]
+
+    def cosine(self, vectors: Vectors, positions: Positions | None = None) -> NDArray[np.float32]:
+        """See `types.PassageIndex`. All of them are one product: 12 ms at 300,000."""
+        if positions is None:
+            every: NDArray[np.float32] = vectors @ self._matrix.vectors.T
+            return every if self._live is None else every[:, self._live]
+        entries = positions if self._live is None else self._live[positions]
+        some: NDArray[np.float32] = vectors @ self._matrix.vectors[entries].T
+        return some
+
+    def words(
+        self, queries: Sequence[str], count: int, allowed: NDArray[np.bool_] | None = None
+    ) -> list[tuple[Positions, NDArray[np.float64]]]:
+        """See `types.PassageIndex`. Exact, ties by position, whatever is allowed."""
+        selection = _Selection(self.table, self._numbers, allowed)
+        ranked = []
+        for query in queries:
+            rows, scores = self._words.best(
+                query_terms(query, self._words.languages),
+                min(count, selection.size),
+                only=selection.only,
+                keep=selection.keep,
+                expected=selection.expected,
+            )
+            ranked.append((np.searchsorted(self.table.rows, rows).astype(np.int64), scores))
+        return ranked
+
+    def texts(self, positions: Sequence[int] | Positions) -> list[str]:
+        """Texts in the order given; "" for one that was deleted since this index was opened."""
+        rows = self.table.rows[np.asarray(positions, np.int64)].tolist()
+        found = self._catalog.texts_of(rows)
+        return [found.get(row, "") for row in rows]
+
+    def passage_ids(self, positions: Sequence[int] | Positions) -> list[str]:
+        """Passage ids in the order given; "" for one that was deleted meanwhile."""
+        rows = self.table.rows[np.asarray(positions, np.int64)].tolist()
+        found = self._catalog.ids_of(rows)
+        return [found.get(row, "") for row in rows]
+
+    def _near(self, vectors: Vectors, count: int) -> Positions | None:
+        """What Chroma finds, and all that is newer than it; None when it cannot be asked."""
+        if count > MOST_NEIGHBOURS:
+            return None
+        stamp = self._indexes.vectors.ready()
+        if stamp is None or stamp.epoch != self._matrix.stamp.epoch:
+            return None
+        newer = np.searchsorted(self.table.rows, stamp.last_row, side="right")
+        if len(self.table) - newer > LAG_ROWS:
+            return None
+        try:
+            rows = self._indexes.vectors.nearest(vectors, count)
+        except ModelUnavailable as error:
+            _log.warning("searching without Chroma: %s", error.message)
+            return None
+        return np.union1d(positions_of(self.table.rows, rows), np.arange(newer, len(self.table)))
+
+
+class _Selection:
+    """The passages that a search for words may find, as the fastest filter that says so.
+
+    A filter by video and source costs next to nothing, one by row a lot. So `only` names the
+    videos and sources of what is allowed; where that lets more through, `keep` drops the rest,
+    and `expected` says how much of it is likely to stay.
+    """
+
+    def __init__(
+        self, table: PassageTable, numbers: NDArray[np.int64], allowed: NDArray[np.bool_] | None
+    ) -> None:
+        self._rows = table.rows
+        self._allowed = allowed
+        self.size = len(table) if allowed is None else int(np.count_nonzero(allowed))
+        self.only: object = None
+        self.expected = 1.0
+        if allowed is None or self.size in (0, len(table)):
+            return
+        videos = np.zeros(len(table.videos), bool)
+        videos[table.video[allowed]] = True
+        sources = np.zeros(256, bool)
+        sources[table.source[allowed]] = True
+        fitting = np.count_nonzero(videos[table.video] & sources[table.source])
+        if self.size < fitting and self.size <= _FEW_ROWS:
+            self.only = restriction(rows=table.rows[allowed].tolist())
+            return
+        self.only = restriction(
+            videos=None if videos.all() else numbers[videos].tolist(),
+            sources=np.flatnonzero(sources).tolist(),
+        )
+        self.expected = self.size / fitting
+
+    def keep(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the rows found are in the table, and allowed."""
+        at = np.minimum(np.searchsorted(self._rows, rows), max(len(self._rows) - 1, 0))
+        known = self._rows[at] == rows if len(self._rows) else np.zeros(len(rows), bool)
+        return known if self._allowed is None else known & self._allowed[at]
+
+
+def _made_for(catalog: Catalog, indexes: Indexes) -> bool:
+    """Whether matrix and words, however old, belong to the catalog's present epoch."""
+    epoch = catalog.epoch()
+    return all(part.stamp().epoch == epoch for part in (indexes.matrix, indexes.words))
+
+
+def _living_entries(
+    catalog: Catalog, matrix: Matrix, numbers: NDArray[np.int64]
+) -> NDArray[np.int64] | None:
+    """The matrix's entries that the catalog still has, None when that is all of them."""
+    alive = np.isin(matrix.video, numbers)
+    alive[matrix.dead] = False
+    alive[matrix.entries_of(catalog.removed_since(matrix.stamp.generation))] = False
+    return None if alive.all() else np.flatnonzero(alive)
+
+
+def _table(
+    matrix: Matrix,
+    live: NDArray[np.int64] | None,
+    numbers: NDArray[np.int64],
+    video_ids: Mapping[int, str],
+) -> PassageTable:
+    every = slice(None) if live is None else live
+    return PassageTable(
+        rows=matrix.rows[every],
+        video=np.searchsorted(numbers, matrix.video[every]).astype(np.int32),
+        source=matrix.source[every],
+        start=matrix.start[every],
+        end=matrix.end[every],
+        videos=tuple(video_ids[number] for number in numbers.tolist()),
+    )

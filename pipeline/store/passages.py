@@ -1,0 +1,344 @@
+"""The catalog's passages and embeddings: what every derived index is made from.
+
+A passage row never changes and its number is never used again; a change is a new row and a
+tombstone. So a derived index that knows its last row and its generation knows what it lacks:
+the rows after that one, and the tombstones after that generation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import EmbeddingMismatch
+from pipeline.store.segments import Segments
+from pipeline.types import SOURCES, Passage, Source, Vectors
+
+BATCH_ROWS = 5000
+_VECTOR = np.dtype("<f4")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSpace:
+    """Which model made a library's embeddings."""
+
+    model: str
+    dimension: int
+    normalised: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A passage with its place in the catalog."""
+
+    row: int
+    id: str
+    video_id: str
+    idx: int
+    language: str
+    passage: Passage
+
+
+@dataclass(frozen=True, slots=True)
+class PassageBatch:
+    """Some passages as columns, ascending by row: what the derived indexes are fed with."""
+
+    rows: NDArray[np.int64]  # (n,)
+    video: NDArray[np.int32]  # (n,) the videos' numbers
+    source: NDArray[np.uint8]  # (n,) indexes SOURCES
+    start: NDArray[np.float64]  # (n,)
+    end: NDArray[np.float64]  # (n,)
+    video_ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    languages: tuple[str, ...]
+    vectors: Vectors  # (n, dimension); (n, 0) when they were not asked for
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+# (idx, start, end, text, first, last, language) and the vector: all that a row is.
+_Item = tuple[tuple[int, float, float, str, int, int, str], bytes]
+
+
+class Passages(Segments):
+    """Reads and writes of `passages`, `embeddings` and `tombstones`."""
+
+    def generation(self) -> int:
+        """Grows in every transaction that changes passages."""
+        return int(self.get_meta("generation"))
+
+    def epoch(self) -> str:
+        """Changes when rows may mean something else than before: derived indexes start anew."""
+        return self.get_meta("epoch")
+
+    def new_epoch(self) -> None:
+        """To be called in a restored library, or one whose embeddings were made anew."""
+        self.set_meta("epoch", secrets.token_hex(8))
+
+    def embedding_space(self) -> EmbeddingSpace | None:
+        """None before the first passage was written."""
+        model = self.get_meta("embedding_model")
+        if not model:
+            return None
+        dimension = int(self.get_meta("embedding_dimension"))
+        return EmbeddingSpace(model, dimension, self.get_meta("embedding_normalised") == "1")
+
+    def check_embedding_space(self, space: EmbeddingSpace) -> None:
+        """Raise `EmbeddingMismatch` unless the library has no embeddings or those of `space`."""
+        own = self.embedding_space()
+        if own is not None and own != space:
+            raise EmbeddingMismatch(
+                f"the library was made with {own.model} ({own.dimension} dimensions), not with"
+                f" {space.model} ({space.dimension})",
+                f"footnote reindex --embedding {space.model}",
+            )
+
+    def claim_embedding_space(self, space: EmbeddingSpace) -> None:
+        """Make `space` the library's, unless it has another: then `EmbeddingMismatch`."""
+        if self.embedding_space() == space:
+            return
+        with self.transaction():
+            self.check_embedding_space(space)
+            self._set_space(space)
+
+    def replace_passages(
+        self, video_id: str, source: Source, passages: Sequence[Passage], embeddings: Vectors
+    ) -> int:
+        """Make `passages` all that the video has of `source`; the number of rows written.
+
+        `embeddings` is (n, dimension). Rows that stay the same keep their number, so that no
+        index has work with them. Write the segments first: a passage takes its language from
+        its first one. Raises `ClockError`, `EmbeddingMismatch`; then nothing is changed.
+        """
+        with self.transaction():
+            self.check_clock(video_id, passages)
+            vectors = self._checked(passages, embeddings)
+            languages = self.languages(video_id, source)
+            spoken = [languages[p.first] if p.first < len(languages) else "" for p in passages]
+            wanted: list[_Item] = [
+                ((i, p.start, p.end, p.text, p.first, p.last, spoken[i]), vector_blob(vectors[i]))
+                for i, p in enumerate(passages)
+            ]
+            stored = self._stored(video_id, source)
+            keep = {item for item in wanted if item in stored}
+            self._bury([row for item, row in stored.items() if item not in keep])
+            new = [item for item in wanted if item not in keep]
+            if new:
+                self._insert(video_id, source, new)
+        return len(new)
+
+    def passages_after(
+        self,
+        row: int,
+        until: int,
+        *,
+        vectors: bool = True,
+        batch_rows: int = BATCH_ROWS,
+    ) -> Iterator[PassageBatch]:
+        """Passages with a greater row that generation `until` has, ascending, in batches.
+
+        No transaction is held between batches: rows never change, and one that is deleted
+        meanwhile has a tombstone after `until`.
+        """
+        column, join = ("e.vector", 'JOIN embeddings e USING ("row")') if vectors else ("''", "")
+        while True:
+            found = self.rows(
+                'SELECT p."row", v.number, p.source, p.start, p."end", p.video_id, p.text,'
+                f" p.language, {column} FROM passages p JOIN videos v USING (video_id) {join}"
+                ' WHERE p."row" > ? AND p.generation <= ? ORDER BY p."row" LIMIT ?',
+                (row, until, batch_rows),
+            )
+            if found:
+                batch = _batch(found, vectors)
+                yield batch
+                row = int(batch.rows[-1])
+            if len(found) < batch_rows:
+                return
+
+    def removed_since(self, generation: int, until: int | None = None) -> NDArray[np.int64]:
+        """Rows that were deleted after `generation` (and by `until`), ascending."""
+        found = self.rows(
+            'SELECT "row" FROM tombstones WHERE generation > ? AND generation <= ? ORDER BY "row"',
+            (generation, 2**62 if until is None else until),
+        )
+        return np.array([row for (row,) in found], np.int64)
+
+    def passages(self, rows: Sequence[int] | NDArray[np.int64]) -> list[StoredPassage]:
+        """Those of `rows` that the catalog has, in the order given."""
+        found = self._passages('p."row" IN (SELECT value FROM json_each(?))', _listed(rows))
+        by_row = {stored.row: stored for stored in found}
+        return [by_row[int(row)] for row in rows if int(row) in by_row]
+
+    def passages_of(self, video_id: str, source: Source | None = None) -> list[StoredPassage]:
+        """The video's passages in canonical order: by source, then index."""
+        if source is None:
+            return self._passages("p.video_id = ?", video_id)
+        return self._passages("p.video_id = ? AND p.source = ?", video_id, source)
+
+    def passages_by_id(self, ids: Sequence[str]) -> dict[str, StoredPassage]:
+        """By id, those that the catalog has."""
+        found = self._passages("p.id IN (SELECT value FROM json_each(?))", json.dumps(list(ids)))
+        return {stored.id: stored for stored in found}
+
+    def texts_of(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[int, str]:
+        """Text by row, of those that the catalog has."""
+        return dict(
+            self.rows(
+                'SELECT "row", text FROM passages WHERE "row" IN (SELECT value FROM json_each(?))',
+                (_listed(rows),),
+            )
+        )
+
+    def ids_of(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[int, str]:
+        """Passage id by row, of those that the catalog has."""
+        return dict(
+            self.rows(
+                'SELECT "row", id FROM passages WHERE "row" IN (SELECT value FROM json_each(?))',
+                (_listed(rows),),
+            )
+        )
+
+    def passage_languages(self) -> list[str]:
+        """The languages that passages are known to be in, "" left out."""
+        return [x for (x,) in self.rows("SELECT DISTINCT language FROM passages") if x]
+
+    def embeddings_of(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Embeddings the library already holds, by text: no text need be embedded twice."""
+        keys = {text_key(text): text for text in texts}
+        found = self.rows(
+            'SELECT p.text, e.vector FROM passages p JOIN embeddings e USING ("row")'
+            " WHERE p.text_key IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(keys)),),
+        )
+        wanted = set(texts)
+        return {text: np.frombuffer(blob, _VECTOR) for text, blob in found if text in wanted}
+
+    def vectors_of(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
+        """Embedding by row, of those that the catalog has."""
+        found = self.rows(
+            'SELECT "row", vector FROM embeddings WHERE "row" IN (SELECT value FROM json_each(?))',
+            (_listed(rows),),
+        )
+        return {row: np.frombuffer(blob, _VECTOR) for row, blob in found}
+
+    def sample_rows(self, count: int, last_row: int | None = None) -> list[int]:
+        """At most `count` rows (up to `last_row`), chosen at random; costs no scan."""
+        if last_row is None:
+            last_row = int(self.value('SELECT coalesce(max("row"), 0) FROM passages'))
+        drawn = (random.randint(1, max(last_row, 1)) for _ in range(count))
+        found = (
+            self.value(
+                'SELECT "row" FROM passages WHERE "row" BETWEEN ? AND ? ORDER BY "row" LIMIT 1',
+                (row, last_row),
+            )
+            for row in drawn
+        )
+        return sorted({row for row in found if row is not None})
+
+    def forget_passages(self, video_id: str) -> None:
+        """Delete all passages of a video and leave tombstones."""
+        with self.transaction():
+            rows = self.rows('SELECT "row" FROM passages WHERE video_id = ?', (video_id,))
+            self._bury([row for (row,) in rows])
+
+    # ------------------------------------------------ inside
+
+    def _set_space(self, space: EmbeddingSpace) -> None:
+        self.set_meta("embedding_model", space.model)
+        self.set_meta("embedding_dimension", str(space.dimension))
+        self.set_meta("embedding_normalised", str(int(space.normalised)))
+
+    def _checked(self, passages: Sequence[Passage], embeddings: Vectors) -> Vectors:
+        space = self.embedding_space()
+        dimension = space.dimension if space else embeddings.shape[-1]
+        if passages and embeddings.shape != (len(passages), dimension):
+            raise EmbeddingMismatch(
+                f"{len(passages)} passages came with embeddings of shape {embeddings.shape}; the"
+                f" library's have {dimension} dimensions",
+                "footnote reindex --embedding MODEL",
+            )
+        return embeddings
+
+    def _bump(self) -> int:
+        self.write("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+        return self.generation()
+
+    def _stored(self, video_id: str, source: Source) -> dict[_Item, int]:
+        rows = self.rows(
+            'SELECT "row", idx, start, "end", text, first, last, language, vector'
+            ' FROM passages JOIN embeddings USING ("row") WHERE video_id = ? AND source = ?',
+            (video_id, source),
+        )
+        return {(row[1:8], row[8]): row[0] for row in rows}
+
+    def _bury(self, rows: Sequence[int]) -> None:
+        if not rows:
+            return
+        generation = self._bump()
+        self.write_many("INSERT INTO tombstones VALUES (?, ?)", ((r, generation) for r in rows))
+        self.write_many('DELETE FROM passages WHERE "row" = ?', ((row,) for row in rows))
+
+    def _insert(self, video_id: str, source: Source, items: Sequence[_Item]) -> None:
+        generation = self._bump()
+        for item, blob in items:
+            rest = (text_key(item[3]), *item)
+            self.write(
+                "INSERT INTO passages (id, video_id, source, generation, text_key, idx, start,"
+                ' "end", text, first, last, language) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+                (passage_id(video_id, source, item[0]), video_id, source, generation, *rest),
+            )
+            self.write("INSERT INTO embeddings VALUES (last_insert_rowid(), ?)", (blob,))
+
+    def _passages(self, where: str, *values: object) -> list[StoredPassage]:
+        rows = self.rows(
+            'SELECT p."row", p.id, p.video_id, p.idx, p.language, p.source, p.start, p."end",'
+            f" p.text, p.first, p.last FROM passages p WHERE {where}"
+            " ORDER BY p.video_id, p.source, p.idx",
+            values,
+        )
+        return [StoredPassage(*row[:5], Passage(*row[5:])) for row in rows]  # type: ignore[call-arg]
+
+
+def passage_id(video_id: str, source: Source, idx: int) -> str:
+    """The name a passage has for users; the same in every library that holds the video."""
+    return f"{video_id}:{source}:{idx}"
+
+
+def text_key(text: str) -> int:
+    """A signed 64-bit key of a text."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "little", signed=True)
+
+
+def vector_blob(vector: NDArray[np.float32]) -> bytes:
+    """How the catalog stores one embedding."""
+    return vector.astype(_VECTOR, copy=False).tobytes()
+
+
+def _listed(rows: Sequence[int] | NDArray[np.int64]) -> str:
+    return json.dumps([int(row) for row in rows])
+
+
+def _batch(found: Sequence[tuple[object, ...]], vectors: bool) -> PassageBatch:
+    row, number, source, start, end, video_id, text, language, blob = zip(*found, strict=True)
+    codes = {name: code for code, name in enumerate(SOURCES)}
+    joined = np.frombuffer(b"".join(blob), _VECTOR) if vectors else np.zeros(0, np.float32)
+    return PassageBatch(
+        np.array(row, np.int64),
+        np.array(number, np.int32),
+        np.array([codes[name] for name in source], np.uint8),
+        np.array(start, np.float64),
+        np.array(end, np.float64),
+        video_id,
+        text,
+        language,
+        joined.reshape(len(found), -1),
+    )

@@ -1,0 +1,134 @@
+"""The tables of `library.db`, and how an older library is brought to the newest of them.
+
+`MIGRATIONS[n]` takes a library from version n to n + 1; append, never edit one that shipped.
+What every table holds is the truth; `index/` is derived from `passages` and `embeddings`.
+"""
+
+from __future__ import annotations
+
+_FIRST = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE videos (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- what the derived indexes store; never reused
+    video_id TEXT NOT NULL UNIQUE,
+    title TEXT NOT NULL,
+    path TEXT NOT NULL,
+    duration REAL NOT NULL,
+    sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    modified_ns INTEGER NOT NULL,
+    sidecars TEXT NOT NULL,  -- JSON
+    date TEXT NOT NULL,
+    language TEXT NOT NULL,
+    url TEXT NOT NULL,
+    added TEXT NOT NULL,
+    media TEXT NOT NULL  -- JSON
+);
+CREATE INDEX videos_by_path ON videos (path);
+CREATE INDEX videos_by_hash ON videos (sha256);
+
+CREATE TABLE segments (
+    video_id TEXT NOT NULL REFERENCES videos (video_id) ON DELETE CASCADE,
+    source TEXT NOT NULL,
+    ordinal INTEGER NOT NULL,  -- in (start, end) order within the video's source
+    start REAL NOT NULL,
+    "end" REAL NOT NULL,
+    text TEXT NOT NULL,
+    speaker TEXT NOT NULL,
+    language TEXT NOT NULL,
+    flags TEXT NOT NULL,  -- JSON
+    words TEXT,  -- JSON, [[start, end, text, probability], ...]
+    PRIMARY KEY (video_id, source, ordinal),
+    CHECK (0 <= start AND start < "end")
+) WITHOUT ROWID;
+
+CREATE TABLE passages (
+    "row" INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused, and a row never changes
+    id TEXT NOT NULL UNIQUE,
+    video_id TEXT NOT NULL REFERENCES videos (video_id) ON DELETE CASCADE,
+    source TEXT NOT NULL,
+    idx INTEGER NOT NULL,
+    start REAL NOT NULL,
+    "end" REAL NOT NULL,
+    text TEXT NOT NULL,
+    language TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    text_key INTEGER NOT NULL,  -- of the text, to find an embedding made before
+    generation INTEGER NOT NULL,
+    CHECK (0 <= start AND start < "end")
+);
+CREATE INDEX passages_by_place ON passages (video_id, source, idx);
+CREATE INDEX passages_by_text ON passages (text_key);
+
+-- Apart from the passages, so that reading texts does not read vectors, and so that another
+-- model's vectors can be made beside them and take their place in one step.
+CREATE TABLE embeddings (
+    "row" INTEGER PRIMARY KEY REFERENCES passages ("row") ON DELETE CASCADE,
+    vector BLOB NOT NULL  -- float32, little-endian
+);
+CREATE TABLE next_embeddings (
+    "row" INTEGER PRIMARY KEY REFERENCES passages ("row") ON DELETE CASCADE,
+    vector BLOB NOT NULL
+);
+
+-- Rows that are gone, so that derived indexes can catch up. Nothing of the text stays.
+CREATE TABLE tombstones ("row" INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
+CREATE INDEX tombstones_by_generation ON tombstones (generation);
+
+CREATE TABLE stages (
+    video_id TEXT NOT NULL REFERENCES videos (video_id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    key TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    model_calls INTEGER NOT NULL,
+    PRIMARY KEY (video_id, name)
+) WITHOUT ROWID;
+
+-- No reference to videos: work on a file is claimed before the video is known.
+CREATE TABLE leases (
+    video_id TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    expires REAL NOT NULL,  -- seconds since the epoch
+    PRIMARY KEY (video_id, stage)
+) WITHOUT ROWID;
+
+CREATE TABLE outputs (
+    key TEXT PRIMARY KEY,
+    value BLOB NOT NULL,
+    created TEXT NOT NULL
+);
+CREATE TABLE output_owners (  -- an output goes when the last video that used it goes
+    key TEXT NOT NULL REFERENCES outputs (key) ON DELETE CASCADE,
+    video_id TEXT NOT NULL,
+    PRIMARY KEY (key, video_id)
+) WITHOUT ROWID;
+CREATE INDEX output_owners_by_video ON output_owners (video_id);
+
+CREATE TABLE shots (
+    video_id TEXT NOT NULL REFERENCES videos (video_id) ON DELETE CASCADE,
+    start REAL NOT NULL,
+    "end" REAL NOT NULL,
+    facts TEXT NOT NULL,  -- JSON
+    PRIMARY KEY (video_id, start),
+    CHECK (0 <= start AND start < "end")
+) WITHOUT ROWID;
+
+CREATE TABLE frames (
+    video_id TEXT NOT NULL REFERENCES videos (video_id) ON DELETE CASCADE,
+    time REAL NOT NULL,
+    path TEXT NOT NULL,  -- relative to the library
+    facts TEXT NOT NULL,  -- JSON
+    PRIMARY KEY (video_id, time),
+    CHECK (0 <= time)
+) WITHOUT ROWID;
+
+INSERT INTO meta VALUES ('generation', '0'), ('epoch', lower(hex(randomblob(8))));
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+VERSION = len(MIGRATIONS)

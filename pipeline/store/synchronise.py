@@ -1,0 +1,189 @@
+"""Bringing the derived indexes to the catalog's generation, checking them, building them anew.
+
+Each of them - matrix, words, vectors - carries its own stamp and catches up on its own, under the
+library's lock, which is let go between two of them and between two batches of vectors. Whatever
+is lost, damaged or older than the catalog is made from it again, without a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.errors import IndexDamaged
+from pipeline.store.analysis import query_terms
+from pipeline.store.catalog import Catalog
+from pipeline.store.chroma import ChromaFolder, ChromaServer, ChromaVectors
+from pipeline.store.lock import locked
+from pipeline.store.matrix import Matrix, MatrixWriter, open_matrix
+from pipeline.store.passages import StoredPassage
+from pipeline.store.stamps import Stamp
+from pipeline.store.words import WordIndex, WordIndexWriter, restriction
+from pipeline.types import Check
+
+LOCK_SECONDS = 600.0
+REPAIR = "footnote doctor --repair"
+_SAMPLE = 20
+
+
+class DerivedIndex(Protocol):
+    """What is made from the catalog and can be made again."""
+
+    name: str
+
+    def stamp(self) -> Stamp:
+        """How far it has come."""
+        ...
+
+    def advance(self, catalog: Catalog, target: int) -> None:
+        """Bring it nearer to generation `target`; the caller holds the lock."""
+        ...
+
+    def remove(self) -> None:
+        """Delete it; the caller holds the lock."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """The derived indexes of one library. One object per process is enough, and saves memory."""
+
+    folder: Path  # of the library
+    matrix: MatrixWriter
+    words: WordIndexWriter
+    vectors: ChromaVectors
+
+    def close(self) -> None:
+        self.vectors.close()
+
+
+def library_indexes(folder: Path, chroma: str = "") -> Indexes:
+    """The indexes of the library in `folder`; nothing is opened yet.
+
+    `chroma` is a server's URL, "" for the embedded database.
+    """
+    index = folder / "index"
+    vectors = ChromaServer(folder, chroma) if chroma else ChromaFolder(folder)
+    return Indexes(
+        folder, MatrixWriter(index / "matrix"), WordIndexWriter(index / "words"), vectors
+    )
+
+
+def synchronise(
+    catalog: Catalog,
+    indexes: Indexes,
+    *,
+    timeout: float = LOCK_SECONDS,
+    vectors: bool = True,
+) -> int:
+    """Bring every derived index to the catalog's present generation, which is returned.
+
+    Idempotent; costs in proportion to what has changed. `vectors=False` leaves Chroma as it is:
+    small libraries are searched without it. Raises `LibraryBusy` after `timeout` seconds of
+    waiting for another process, `ModelUnavailable` when a Chroma server is down.
+    """
+    target = catalog.generation()
+    parts: list[DerivedIndex] = [indexes.matrix, indexes.words]
+    for part in [*parts, indexes.vectors] if vectors else parts:
+        while not _current(part, catalog, target):
+            with locked(indexes.folder, timeout):
+                if not _current(part, catalog, target):
+                    part.advance(catalog, target)
+    return target
+
+
+def rebuild(catalog: Catalog, indexes: Indexes, *, timeout: float = LOCK_SECONDS) -> int:
+    """Delete every derived index and make it again from the catalog, without a model."""
+    parts: tuple[DerivedIndex, ...] = (indexes.matrix, indexes.words, indexes.vectors)
+    with locked(indexes.folder, timeout):
+        for part in parts:
+            part.remove()
+    return synchronise(catalog, indexes, timeout=timeout)
+
+
+def repair(catalog: Catalog, indexes: Indexes, *, timeout: float = LOCK_SECONDS) -> tuple[str, ...]:
+    """Make anew only the indexes that `check` finds wrong; their names."""
+    wrong = tuple(found.name for found in check(catalog, indexes, timeout=timeout) if not found.ok)
+    parts: tuple[DerivedIndex, ...] = (indexes.matrix, indexes.words, indexes.vectors)
+    with locked(indexes.folder, timeout):
+        for part in parts:
+            if part.name in wrong:
+                part.remove()
+    synchronise(catalog, indexes, timeout=timeout)
+    return wrong
+
+
+def check(catalog: Catalog, indexes: Indexes, *, timeout: float = LOCK_SECONDS) -> list[Check]:
+    """What `footnote doctor` finds in the catalog and in each derived index.
+
+    An index is compared with the catalog in generation and size, and with a random sample of
+    passages, which it must find by their own vectors and words. Reads the whole catalog.
+    """
+    found = catalog.integrity_check()
+    sound = Check(
+        "catalog", not found, "; ".join(found[:3]), "" if not found else "footnote restore FILE"
+    )
+    if found:
+        return [sound]
+    with locked(indexes.folder, timeout):
+        sample = catalog.passages(catalog.sample_rows(_SAMPLE))
+        details = {
+            indexes.matrix.name: _behind(indexes.matrix, catalog)
+            or _matrix_wrong(catalog, open_matrix(indexes.matrix.folder), sample),
+            indexes.words.name: _behind(indexes.words, catalog)
+            or _words_wrong(catalog, indexes.words.folder, sample),
+            indexes.vectors.name: _behind(indexes.vectors, catalog)
+            or indexes.vectors.wrong(catalog),
+        }
+    made = [Check(n, not why, why, REPAIR if why else "") for n, why in details.items()]
+    return [sound, *made]
+
+
+def _current(part: DerivedIndex, catalog: Catalog, target: int) -> bool:
+    """At `target` or beyond, yet not ahead of the catalog, as it would be of a restored one."""
+    stamp = part.stamp()
+    return stamp.epoch == catalog.epoch() and target <= stamp.generation <= catalog.generation()
+
+
+def _behind(part: DerivedIndex, catalog: Catalog) -> str:
+    generation = catalog.generation()
+    if _current(part, catalog, generation):
+        return ""
+    stamp = part.stamp()
+    if stamp.epoch != catalog.epoch():
+        return "there is none, or it is damaged"
+    return f"at generation {stamp.generation}, the catalog at {generation}"
+
+
+def _matrix_wrong(catalog: Catalog, matrix: Matrix, sample: Sequence[StoredPassage]) -> str:
+    living, wanted = len(matrix) - len(matrix.dead), catalog.counts()["passages"]
+    if living != wanted:
+        return f"it holds {living} passages, the catalog {wanted}"
+    vectors = catalog.vectors_of([stored.row for stored in sample])
+    for stored in sample:
+        entries = matrix.entries_of(np.array([stored.row], np.int64))
+        if not len(entries) or not np.array_equal(matrix.vectors[entries[0]], vectors[stored.row]):
+            return f"passage {stored.id} has not its vector"
+        if matrix.start[entries[0]] != stored.passage.start:
+            return f"passage {stored.id} has not its time"
+    return ""
+
+
+def _words_wrong(catalog: Catalog, folder: Path, sample: Sequence[StoredPassage]) -> str:
+    try:
+        words = WordIndex(folder)
+        wanted = catalog.counts()["passages"]
+        if len(words) != wanted:
+            return f"it holds {len(words)} passages, the catalog {wanted}"
+        for stored in sample:
+            terms = query_terms(stored.passage.text, [stored.language] if stored.language else ())
+            rows, _ = words.best(terms, 1, only=restriction(rows=[stored.row]))
+            if terms and not len(rows):
+                return f"passage {stored.id} is not found by its words"
+    except IndexDamaged as error:
+        return error.message
+    return ""

@@ -1,0 +1,267 @@
+"""Tiny real checkpoints with random weights, for the code that loads real ones.
+
+Each function writes one into a folder and returns what a user would name. They say nothing
+sensible, but they go through the same files, tokenizers, processors and loaders as the models
+people use, without a download.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+WORDS = "the a of to and in is it that for on with as was at by from this what who where how".split()
+
+
+# What the made Whispers say, whatever they hear: token by position, prompt included.
+SAID = "Hello from the checkpoint."
+_WIDTH, _HEADS, _LAYERS, _CONTEXT, _VOCABULARY = 32, 2, 2, 448, 51865
+
+
+def whisper_checkpoint(folder: Path, sureness: float = 50.0) -> Path:
+    """A multilingual Whisper in openai-whisper's format, a .pt file of 7 MB that says `SAID`.
+
+    Its layers add nothing, so that the position alone decides the next token; `sureness` scales
+    the logits: at 50 it is certain, at 0.1 it guesses.
+    """
+    import torch
+    from whisper.model import ModelDimensions, Whisper
+
+    audio = (80, 1500, _WIDTH, _HEADS, _LAYERS)
+    text = (_VOCABULARY, _CONTEXT, _WIDTH, _HEADS, _LAYERS)
+    dims = ModelDimensions(*audio, *text)
+    torch.manual_seed(0)
+    model = Whisper(dims)
+    decoder = model.decoder
+    with torch.no_grad():
+        decoder.token_embedding.weight[:], decoder.positional_embedding[:] = _tape()
+        decoder.ln.weight.fill_(sureness)
+        for block in decoder.blocks:
+            for last in (block.attn.out, block.cross_attn.out, block.mlp[2]):
+                torch.nn.init.zeros_(last.weight)
+                torch.nn.init.zeros_(last.bias)
+    path = folder / f"tiny-{sureness:g}.pt"
+    torch.save({"dims": dims.__dict__, "model_state_dict": model.state_dict()}, path)
+    return path
+
+
+def _tape() -> tuple[Any, Any]:
+    """Token embeddings and the positions' embeddings, each position's that of its next token."""
+    import torch
+    from whisper.tokenizer import get_tokenizer
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="unclosed file .*tiktoken")
+        tokenizer = get_tokenizer(multilingual=True, num_languages=99, task="transcribe")
+    start = tokenizer.timestamp_begin
+    spoken = [start, *tokenizer.encode(" " + SAID), start + 100, tokenizer.eot]
+    following = [tokenizer.to_language_token("en"), tokenizer.transcribe, *spoken]
+    tokens = torch.randn(_VOCABULARY, _WIDTH)
+    tokens -= tokens.mean(1, keepdim=True)  # as the layer norm would
+    tokens /= tokens.norm(dim=1, keepdim=True)
+    at = torch.tensor([*following, *[tokenizer.eot] * (_CONTEXT - len(following))])
+    return tokens, 100 * tokens[at]
+
+
+def faster_whisper_checkpoint(folder: Path) -> Path:
+    """The same model for CTranslate2, with its tokenizer: a folder."""
+    import torch
+    from ctranslate2.converters import TransformersConverter
+    from transformers import (
+        PreTrainedTokenizerFast,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+    )
+
+    torch.manual_seed(0)
+    source = folder / "hf-whisper"
+    config = WhisperConfig(
+        vocab_size=_VOCABULARY,
+        d_model=_WIDTH,
+        encoder_layers=_LAYERS,
+        decoder_layers=_LAYERS,
+        encoder_attention_heads=_HEADS,
+        decoder_attention_heads=_HEADS,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+    )
+    model = WhisperForConditionalGeneration(config)
+    decoder = model.model.decoder
+    with torch.no_grad():
+        decoder.embed_tokens.weight[:], decoder.embed_positions.weight[:] = _tape()
+        decoder.layer_norm.weight.fill_(50.0)
+        for layer in decoder.layers:
+            for last in (layer.self_attn.out_proj, layer.encoder_attn.out_proj, layer.fc2):
+                torch.nn.init.zeros_(last.weight)
+                torch.nn.init.zeros_(last.bias)
+    model.save_pretrained(source)
+    WhisperFeatureExtractor(feature_size=80).save_pretrained(source)
+    specials = _whisper_specials()
+    tokenizer = _whisper_tokenizer(specials)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(source)
+    target = folder / "tiny-faster-whisper"
+    TransformersConverter(
+        str(source), copy_files=["tokenizer.json", "preprocessor_config.json"]
+    ).convert(str(target))
+    # The converter takes these from the generation config of published checkpoints.
+    settings = json.loads((target / "config.json").read_text())
+    settings["lang_ids"] = [tokenizer.token_to_id(name) for name in specials[2:101]]
+    (target / "config.json").write_text(json.dumps(settings))
+    return target
+
+
+def _whisper_specials() -> list[str]:
+    """In the order of their ids, which start after the byte pairs; timestamps not among them."""
+    from whisper.tokenizer import LANGUAGES
+
+    languages = [f"<|{code}|>" for code in list(LANGUAGES)[:99]]
+    tasks = "translate transcribe startoflm startofprev nospeech notimestamps".split()
+    return ["<|endoftext|>", "<|startoftranscript|>", *languages, *(f"<|{t}|>" for t in tasks)]
+
+
+def _whisper_tokenizer(specials: list[str]) -> Any:
+    """openai-whisper's byte pairs, as the `tokenizers` library writes them."""
+    import whisper
+    from transformers.convert_slow_tokenizer import TikTokenConverter
+
+    pairs = Path(whisper.__file__).parent / "assets" / "multilingual.tiktoken"
+    return TikTokenConverter(vocab_file=str(pairs), extra_special_tokens=specials).converted()
+
+
+def idefics3(folder: Path) -> Path:
+    """An image-text-to-text model of SmolVLM's first class, with its processor: a folder."""
+    import torch
+    from transformers import (
+        Idefics3Config,
+        Idefics3ForConditionalGeneration,
+        Idefics3ImageProcessor,
+        Idefics3Processor,
+    )
+
+    torch.manual_seed(0)
+    tokenizer = word_tokenizer(
+        ["<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"]
+    )
+    size = len(tokenizer)
+    text = {
+        "model_type": "llama",
+        "vocab_size": size,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 2048,
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 32,
+        "patch_size": 8,
+    }
+    config = Idefics3Config(
+        text_config=text,
+        vision_config=vision,
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        pad_token_id=tokenizer.pad_token_id,
+        scale_factor=2,
+    )
+    images = Idefics3ImageProcessor(
+        size={"longest_edge": 32}, max_image_size={"longest_edge": 32}, do_image_splitting=False
+    )
+    target = folder / "tiny-idefics3"
+    Idefics3ForConditionalGeneration(config).save_pretrained(target)
+    Idefics3Processor(
+        images, tokenizer, image_seq_len=4, chat_template=_IMAGE_TEMPLATE
+    ).save_pretrained(target)
+    return target
+
+
+def causal_language_model(folder: Path) -> Path:
+    """A two-layer Llama with a chat template: a folder."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    tokenizer = word_tokenizer([])
+    tokenizer.chat_template = _CHAT_TEMPLATE
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=2048,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    target = folder / "tiny-llama"
+    LlamaForCausalLM(config).save_pretrained(target)
+    tokenizer.save_pretrained(target)
+    return target
+
+
+_CHAT_TEMPLATE = (
+    "{% for m in messages %}{{ m.role }} : {{ m.content }} {% endfor %}"
+    "{% if add_generation_prompt %}assistant :{% endif %}"
+)
+_IMAGE_TEMPLATE = (
+    "{% for m in messages %}{{ m.role }} : {% for part in m.content %}"
+    "{% if part.type == 'image' %}<image>{% else %}{{ part.text }}{% endif %}{% endfor %}"
+    "<end_of_utterance> {% endfor %}{% if add_generation_prompt %}assistant :{% endif %}"
+)
+
+
+def word_tokenizer(specials: list[str]) -> Any:
+    """Whole words; every token but the special ones decodes to a word."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import WhitespaceSplit
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["<pad>", "<unk>", "</s>", "user", "system", "assistant", ":", *WORDS]
+    tokenizer = Tokenizer(WordLevel({w: at for at, w in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", eos_token="</s>"
+    )
+    made.add_special_tokens({"extra_special_tokens": specials})
+    return made
+
+
+def sentence_transformer(folder: Path) -> Path:
+    """A two-layer BERT of 16 dimensions with mean pooling and 32 tokens: a folder."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    torch.manual_seed(0)
+    encoder = folder / "encoder"
+    encoder.mkdir(parents=True)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    vocabulary += [chr(letter) for letter in range(ord("a"), ord("z") + 1) if chr(letter) != "a"]
+    vocabulary += ["##" + chr(letter) for letter in range(ord("a"), ord("z") + 1)]
+    (encoder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    BertTokenizerFast(vocab=str(encoder / "vocab.txt")).save_pretrained(encoder)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(encoder)
+    words = Transformer(str(encoder), max_seq_length=32)
+    model = SentenceTransformer(modules=[words, Pooling(words.get_embedding_dimension())])
+    target = folder / "tiny-sentences"
+    model.save(str(target))
+    return target

@@ -1,0 +1,149 @@
+"""A passage index in memory, numpy and Tantivy, for tests that need search but no library.
+
+It keeps to the contract of `types.PassageIndex` and is exact everywhere: `propose` is a full
+product. Times, texts and vectors are what the test gives it, and nothing is read or written.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import tantivy
+from numpy.typing import NDArray
+
+from pipeline.store.analysis import passage_terms, query_terms
+from pipeline.types import SOURCES, Passage, PassageTable, Vectors
+
+
+class WordHashEmbedder:
+    """Bag of hashed words, unit length: texts that share words are near. No model."""
+
+    name = "test:word-hash"
+    max_tokens = 256
+
+    def __init__(self, dimension: int = 64) -> None:
+        self.dimension = dimension
+        self.calls = 0
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.calls += 1
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        for row, text in enumerate(texts):
+            for word in text.lower().split():
+                vectors[row, zlib.crc32(word.strip(".,?!").encode()) % self.dimension] += 1
+            vectors[row, 0] += 1e-3  # a text without words still has a direction
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) + 2 for text in texts]
+
+
+class MemoryIndex:
+    """`types.PassageIndex` over passages given as (video_id, passage) pairs."""
+
+    generation = 1
+
+    def __init__(self, passages: Sequence[tuple[str, Passage]], vectors: Vectors) -> None:
+        self.table = table_of(passages)
+        self.vectors = vectors
+        self.proposals = 0  # how often the vector index was asked
+        self._texts = [passage.text for _, passage in passages]
+        self._searcher = _word_index(self._texts)
+
+    def propose(self, vectors: Vectors, count: int) -> NDArray[np.int64]:
+        self.proposals += 1
+        near = np.argsort(-self.cosine(vectors), axis=1, kind="stable")[:, :count]
+        return np.unique(near).astype(np.int64)
+
+    def cosine(
+        self, vectors: Vectors, positions: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        rows = self.vectors if positions is None else self.vectors[positions]
+        return np.asarray(vectors @ rows.T, np.float32)
+
+    def words(
+        self, queries: Sequence[str], count: int, allowed: NDArray[np.bool_] | None = None
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        return [self._words(query, count, allowed) for query in queries]
+
+    def texts(self, positions: Sequence[int] | NDArray[np.int64]) -> list[str]:
+        return [self._texts[int(position)] for position in positions]
+
+    def passage_ids(self, positions: Sequence[int] | NDArray[np.int64]) -> list[str]:
+        return [f"p{int(position):06d}" for position in positions]
+
+    def _words(
+        self, query: str, count: int, allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        hits = self._searcher.search(_word_query(query_terms(query)), max(len(self._texts), 1)).hits
+        addresses = [address for _, address in hits]
+        positions = np.array(self._searcher.fast_field_values("position", addresses), np.int64)
+        scores = np.array([score for score, _ in hits], np.float64)
+        order = np.lexsort((positions, -scores))
+        if allowed is not None:
+            order = order[allowed[positions[order]]]
+        return positions[order][:count], scores[order][:count]
+
+
+def table_of(passages: Sequence[tuple[str, Passage]]) -> PassageTable:
+    videos = tuple(sorted({video_id for video_id, _ in passages}))
+    number = {video_id: index for index, video_id in enumerate(videos)}
+    return PassageTable(
+        rows=np.arange(1, len(passages) + 1, dtype=np.int64),
+        video=np.array([number[video_id] for video_id, _ in passages], np.int32),
+        source=np.array([SOURCES.index(passage.source) for _, passage in passages], np.uint8),
+        start=np.array([passage.start for _, passage in passages], np.float64),
+        end=np.array([passage.end for _, passage in passages], np.float64),
+        videos=videos,
+    )
+
+
+def memory_index(
+    passages: Sequence[tuple[str, Passage]], embedder: WordHashEmbedder | None = None
+) -> MemoryIndex:
+    embedder = embedder or WordHashEmbedder()
+    return MemoryIndex(passages, embedder.embed([passage.text for _, passage in passages]))
+
+
+def passage(source: str, start: float, end: float, text: str) -> Passage:
+    """A passage of one segment, for tests that do not care which."""
+    return Passage(source, start, end, text, 0, 0)  # type: ignore[arg-type]
+
+
+# Terms are made by the store's own analysis, so that scores are those of a real library.
+# A signed column: Tantivy refuses plain Python integers in an unsigned one.
+_SCHEMA = (
+    tantivy.SchemaBuilder()
+    .add_text_field("terms", tokenizer_name="whitespace", index_option="freq")
+    .add_integer_field("position", fast=True)
+    .build()
+)
+
+
+def _word_index(texts: Sequence[str]) -> tantivy.Searcher:
+    index = tantivy.Index(_SCHEMA)
+    writer = index.writer(heap_size=50_000_000, num_threads=1)
+    for position, text in enumerate(texts):
+        terms = " ".join(passage_terms(text))
+        writer.add_document(tantivy.Document(terms=terms, position=position))
+    writer.commit()
+    index.reload()
+    return index.searcher()
+
+
+def _word_query(terms: Counter[str]) -> tantivy.Query:
+    """Any of the terms, each as often as the query says it."""
+    return tantivy.Query.boolean_query(
+        [
+            (
+                tantivy.Occur.Should,
+                tantivy.Query.boost_query(
+                    tantivy.Query.term_query(_SCHEMA, "terms", term, "freq"), float(times)
+                ),
+            )
+            for term, times in sorted(terms.items())
+        ]
+    )
