@@ -58,11 +58,12 @@ def main() -> None:
 def compare(video: Path, scratch: Path, rounds: int) -> tuple[int, Cost, Cost]:
     """(frames, cost of bare decoding, cost of a scan)."""
     frames = decode(video)
-    scan_video(video, scratch / "pictures")
+    scan_video(video, scratch / "uncounted")
     bare = scan = Cost(float("inf"), float("inf"))
-    for _ in range(rounds):
+    for number in range(rounds):
+        pictures = scratch / f"{video.stem}-{number}"
         bare = bare.best(cost(lambda: decode(video)))
-        scan = scan.best(cost(lambda: scan_video(video, scratch / "pictures")))
+        scan = scan.best(cost(lambda folder=pictures: scan_video(video, folder)))
     return frames, bare, scan
 
 

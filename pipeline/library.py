@@ -27,7 +27,9 @@ from pipeline.store.passages import EmbeddingSpace
 from pipeline.store.synchronise import library_indexes
 from pipeline.store.work import LIBRARY_OWNER
 from pipeline.types import (
+    IMPORTED,
     SOURCES,
+    TEXT_STAGES,
     Answer,
     Check,
     Embedder,
@@ -377,15 +379,14 @@ class Library:
         began = time.perf_counter()
         index = self.index()
         model = self._language_model(look_around=look_around)
+        embedder = self._shelf.embedder()
         took: dict[str, float] = {"open": _since(began)}
         if hypothetical is None:
             hypothetical = self._expanded(query, model, took)
         allowed = allowed_passages(
             index.table, self._resolved(filters), self._videos_by_id(filters)
         )
-        ranked = rank(
-            index, self._shelf.embedder(), Query(query, tuple(hypothetical)), allowed=allowed
-        )
+        ranked = rank(index, embedder, Query(query, tuple(hypothetical)), allowed=allowed)
         began_moments = time.perf_counter()
         found = moments(ranked, index, self._catalog.titles(index.table.videos), k)
         took |= ranked.took_ms
@@ -452,7 +453,6 @@ class Library:
 
     def _import_video(self, imported: ImportedVideo) -> VideoReport:
         from pipeline.ingest.embedding import embed_segments, write_passages
-        from pipeline.ingest.stages import IMPORTED, TEXT_STAGES
 
         catalog, embedder = self._catalog, self._shelf.embedder()
         known = catalog.video(imported.video_id) if catalog.has_video(imported.video_id) else None

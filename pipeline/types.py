@@ -8,7 +8,7 @@ born and not in an answer.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -113,6 +113,12 @@ class Video:
     added: str = ""  # ISO 8601, UTC
     media: Mapping[str, object] = field(default_factory=dict)  # facts of the container
 
+
+# What is done with every video, in order; the last four make its text and passages.
+STAGES = ("probe", "frames", "speech", "screen", "captions", "passages")
+TEXT_STAGES = STAGES[2:]
+# The key of text that `footnote import` brought: no stage made it, so no stage redoes it.
+IMPORTED = "imported"
 
 StageStatus = Literal["done", "pending", "failed", "skipped"]
 
@@ -358,7 +364,13 @@ class LanguageModel(Protocol):
 
     name: str
 
-    def complete(self, prompt: str, system: str = "") -> Reply: ...
+    def complete(self, prompt: str, system: str = "") -> Reply:
+        """One reply, never empty. Raises `ModelUnavailable`."""
+        ...
+
+    def stream(self, prompt: str, system: str = "") -> Iterator[str]:
+        """The reply in pieces as they are made. Raises `ModelUnavailable`, midway too."""
+        ...
 
 
 # ---------------------------------------------------------------- the passage index

@@ -18,6 +18,7 @@ from PIL import ImageDraw, ImageFont
 from pipeline.errors import MediaError
 from pipeline.ingest.screen_text import open_image, read_screens, segments_of
 from pipeline.ingest.standing import Screen, similarity
+from pipeline.models.screen import load_screen_reader
 from pipeline.types import Image, TextLine
 
 Found = list[tuple[float, float, str]]
@@ -310,27 +311,6 @@ def test_a_frame_that_is_gone_or_no_image_is_a_media_error(tmp_path: Path) -> No
             )
 
 
-class RapidReader:
-    """The real engine, as its own wheel brings it."""
-
-    name = "rapidocr"
-
-    def __init__(self) -> None:
-        from rapidocr import RapidOCR
-
-        self._engine = RapidOCR(params={"Global.log_level": "error"})
-
-    def read(self, image: Image) -> list[TextLine]:
-        output = self._engine(image[:, :, ::-1])
-        if output.boxes is None:
-            return []
-        boxes = [(*box.min(axis=0).tolist(), *box.max(axis=0).tolist()) for box in output.boxes]
-        return [
-            TextLine(text, box, float(score))
-            for text, box, score in zip(output.txts, boxes, output.scores, strict=True)
-        ]
-
-
 def draw_slide(path: Path, texts: Sequence[str]) -> Path:
     image = Pillow.new("RGB", (640, 360), "white")
     draw = ImageDraw.Draw(image)
@@ -345,7 +325,10 @@ def test_drawn_slides_are_read_by_the_real_reader(tmp_path: Path) -> None:
     paths = [draw_slide(tmp_path / f"{n}.png", texts[:n]) for n in (1, 2, 3)]
     stills = [Still(10.0 * i, 10.0 * i + 10, 10.0 * i, path) for i, path in enumerate(paths)]
     result = read_screens(
-        stills, RapidReader(), get_output=lambda key: None, put_output=lambda key, value: None
+        stills,
+        load_screen_reader("rapidocr"),
+        get_output=lambda key: None,
+        put_output=lambda key, value: None,
     )
     assert result.model_calls == 3
     assert [(s.start, s.end) for s in result.segments] == [(0, 30), (10, 30), (20, 30)]

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pipeline.answer.numerals import numbers_within
 
-Kind = Literal["count", "time", "person", "place", "reason", "manner", "other"]
+Kind = Literal["count", "duration", "time", "person", "other"]
 
 _LANGUAGES = {
     "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "en": "english",
@@ -60,17 +60,25 @@ _MONTHS = _words(
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # noqa: RUF001
 _CJK = re.compile(r"[぀-ヿ㐀-鿿豈-﫿가-힯]+")
-_CLOCK = re.compile(r"\b\d{1,2}:\d{2}\b|\b\d{1,2}\s*(?:am|pm|o'clock)\b|\b(?:1[5-9]|20)\d\d\b")
-_DURATION = re.compile(r"\b(?:second|minute|hour|day|week|month|year|decade|centur)", re.IGNORECASE)
+_CLOCK = re.compile(
+    r"\b\d{1,2}:\d{2}\b|\b(?:1\d|20)\d\d\b|\b(?:\d{1,2}|[a-z]+) ?(?:am|pm|o.clock)\b"
+    r"|\b(?:noon|midnight|morning|afternoon|evening|tonight|tomorrow|yesterday)\b"
+    r"|\b(?:spring|summer|autumn|winter|quarter past|half past|century)\b"
+)
+_DURATION = re.compile(r"\b(?:second|minute|hour|day|night|week|month|year|decade|centur)")
 _NAME = re.compile(r"(?<![.!?。]\s)(?<!^)\b[^\W\d_a-z]\w+")
+_MEASURES = (
+    "age|altitude|amount|capacity|cost|count|depth|diameter|distance|fee|fraction|frequency"
+    "|height|length|limit|number|percent|percentage|pressure|price|rate|share|size|speed"
+    "|temperature|volume|weight|width"
+)
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("time", re.compile(r"\b(when|what (time|year|date|day|month)|how (long|often|old))\b")),
-    ("count", re.compile(r"\b(how (many|much|far|tall|high|deep|big|large|fast|heavy|wide|hot|cold)"
-                         r"|what (percentage|percent|number|share|fraction))\b")),
-    ("person", re.compile(r"\b(who|whom|whose)\b")),
-    ("place", re.compile(r"\b(where|what (city|country|town))\b")),
-    ("reason", re.compile(r"\bwhy\b")),
-    ("manner", re.compile(r"\bhow\b")),
+    ("duration", re.compile(r"\bhow (?:long|old)\b")),
+    ("time", re.compile(r"\bwhen\b|\bwhat (?:time|year|date|day|month)\b")),
+    ("count", re.compile(
+        r"\bhow (?:many|much|far|tall|high|deep|big|large|fast|heavy|wide|thick|hot|cold|often)\b"
+        rf"|\b(?:what|which)(?: \w+)? (?:is the )?(?:{_MEASURES})\b")),
+    ("person", re.compile(r"\b(?:who|whom|whose)\b")),
 )  # fmt: skip
 
 
@@ -138,19 +146,22 @@ def names(text: str) -> frozenset[str]:
 
 
 def asked_kind(question: str) -> Kind:
-    """What kind of answer a question wants ("other" where its wording does not tell)."""
+    """What kind of answer a question wants: the first that its wording tells, else "other"."""
     folded = fold(question)
-    return next((kind for kind, pattern in _KINDS if pattern.search(folded)), "other")
+    found = [(m.start(), kind) for kind, pattern in _KINDS if (m := pattern.search(folded))]
+    return min(found)[1] if found else "other"
 
 
 def holds_kind(kind: Kind, text: str) -> bool:
     """Whether `text` has anything in it that could be an answer of that kind."""
     if kind == "count":
         return bool(numbers_within(text))
+    if kind == "duration":
+        return bool(_DURATION.search(fold(text))) and bool(numbers_within(text))
     if kind == "time":
         folded = fold(text)
         dated = bool(_CLOCK.search(folded)) or any(word in _MONTHS for word in words(text))
-        return dated or bool(_DURATION.search(text)) or bool(numbers_within(text))
-    if kind in ("person", "place"):
+        return dated or (bool(_DURATION.search(folded)) and bool(numbers_within(text)))
+    if kind == "person":
         return bool(names(text)) or text.islower()
     return True

@@ -7,6 +7,7 @@ Titles, transcripts and file names are hostile: nothing from them reaches the te
 from __future__ import annotations
 
 import dataclasses
+import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
         VideoSummary,
     )
 
-out = Console(highlight=False, soft_wrap=False)
-log = Console(stderr=True, highlight=False)
+# Lines are left to the terminal to wrap, so that a pipe gets them whole.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+log = Console(stderr=True, highlight=False, soft_wrap=True)
 
 STATUS_STYLE = {
     "added": "green",
@@ -159,7 +161,7 @@ def added(result: AddResult) -> None:
             ", ".join(name for name in done if name not in ("probe", "passages")) or "-",
             ", ".join(pending) or "-",
         )
-    out.print(table)
+    _print(table)
     _reasons(result.videos)
 
 
@@ -203,7 +205,7 @@ def videos(rows: Sequence[VideoSummary]) -> None:
             text or "-",
             ", ".join(row.pending) or "-",
         )
-    out.print(table)
+    _print(table)
 
 
 def show(summary: VideoSummary, segments: Sequence[Segment]) -> None:
@@ -215,7 +217,7 @@ def show(summary: VideoSummary, segments: Sequence[Segment]) -> None:
         table.add_row(
             span(segment.start, segment.end), segment.source, clean(speaker + segment.text)
         )
-    out.print(table)
+    _print(table)
 
 
 def status(facts: Mapping[str, Any]) -> None:
@@ -227,7 +229,7 @@ def status(facts: Mapping[str, Any]) -> None:
             else _number(value)
         )
         table.add_row(Text(name.replace("_", " "), style="dim"), clean(shown) or "-")
-    out.print(table)
+    _print(table)
 
 
 def _number(value: object) -> str:
@@ -280,7 +282,7 @@ def _explain(answer: Answer) -> None:
         table.add_row(
             clean(moment.title), span(moment.start, moment.end), f"{moment.score:.2f}", why
         )
-    out.print(table)
+    _print(table)
     took = ", ".join(f"{name} {ms:.0f} ms" for name, ms in answer.took_ms.items())
     used = ", ".join(f"{name} {count:g}" for name, count in answer.usage.items())
     out.print(Text(f"confidence {answer.confidence:.2f}; {took}" + (f"; {used}" if used else "")))
@@ -316,7 +318,7 @@ def evaluation(report: Mapping[str, Any]) -> None:
     for baseline, metrics in report.get("paired", {}).items():
         cells = (_interval(metrics[name], "difference") for name in names)
         table.add_row(Text(f"footnote - {baseline}", style="dim"), *cells)
-    out.print(table)
+    _print(table)
 
 
 def _interval(value: Mapping[str, float], name: str = "value") -> str:
@@ -329,6 +331,10 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def _print(table: Table) -> None:
+    out.print(table, soft_wrap=False)
 
 
 def _shortened(text: str, limit: int) -> str:

@@ -33,7 +33,8 @@ _CHARACTERS_PER_TOKEN = 12
 # Every text below has at least this much room, whatever the tokenizer makes of one character.
 _LEAST_TOKENS = 16
 
-# Fewer characters are not cut in time: "Yes" said for two minutes is a wrong time, not a speech.
+# Fewer characters are not cut in time: "Yes" said for two minutes is a transcript that only knew
+# when turns begin. It is taken to be said where it begins.
 _LEAST_CHARACTERS = 8
 
 # What an end costs, in passages' lengths: 0.5 is worth being half a passage too short or long.
@@ -73,8 +74,9 @@ def pack(
     passages that came out too long. `boundaries` are shot boundaries, ascending seconds.
 
     Every non-space character of every segment is in exactly one passage, in order. A passage's
-    interval holds the times of its text; speech lasts at most 1.5 x `seconds`, anything else at
-    most `seconds` unless it is one single segment. A silence longer than `seconds` always cuts.
+    interval holds the times of its text; speech lasts at most 1.5 x `seconds` (a few words
+    that are said to last longer end there), anything else at most `seconds` unless it is one
+    single segment. A silence longer than `seconds` always cuts.
     Linear time. Raises ValueError for segments out of order or of several sources, and for a
     limit too small to be one.
     """
@@ -153,10 +155,14 @@ class _Packer:
     def _fitting(self, unit: _Unit) -> list[_Unit]:
         """The unit, in parts if it has too many tokens or (speech) lasts too long."""
         parts = math.ceil(unit.tokens / self.room)
-        if self.spoken and unit.end - unit.start > self.longest:
-            most = max(1, (unit.right - unit.left) // _LEAST_CHARACTERS)
-            parts = max(parts, min(math.ceil((unit.end - unit.start) / self.seconds), most))
-        return self._parts(unit, parts)
+        if not self.spoken or unit.end - unit.start <= self.longest:
+            return self._parts(unit, parts)
+        most = (unit.right - unit.left) // _LEAST_CHARACTERS
+        parts = max(parts, min(math.ceil((unit.end - unit.start) / self.seconds), most))
+        return [
+            replace(part, end=min(part.end, part.start + self.longest))
+            for part in self._parts(unit, parts)
+        ]
 
     def _parts(self, unit: _Unit, parts: int) -> list[_Unit]:
         if parts <= 1:

@@ -37,7 +37,9 @@ from pipeline.store.frames import frame_path
 from pipeline.store.passages import EmbeddingSpace
 from pipeline.store.pictures import StoredFrame, StoredShot
 from pipeline.types import (
+    IMPORTED,
     SOURCES,
+    STAGES,
     Progress,
     ProgressEvent,
     Segment,
@@ -47,17 +49,11 @@ from pipeline.types import (
     Video,
 )
 
-STAGES = ("probe", "frames", "speech", "screen", "captions", "passages")
-TEXT_STAGES = STAGES[2:]
-
 # Raised when a stage's code changes what it makes, so that libraries made before redo it.
 VERSIONS = {"frames": 1, "speech": 1, "screen": 1, "captions": 1, "passages": 1}
 
 # Which model a stage may have to wait for.
 _ROLES: dict[str, Role] = {"speech": "speech", "screen": "screen", "captions": "captions"}
-
-# The key of text that `footnote import` brought: no stage made it, so no stage redoes it.
-IMPORTED = "imported"
 
 
 def key_of(stage: str, *parts: object) -> str:

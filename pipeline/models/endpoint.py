@@ -92,6 +92,8 @@ class EndpointClient(httpx.Client):
         super().__init__(
             headers=headers,
             timeout=endpoint.timeout,
+            # A connection costs nothing beside an answer; an idle one that the server closed does.
+            limits=httpx.Limits(max_keepalive_connections=0),
             # Proxies of the environment are for the world outside.
             trust_env=not _is_loopback(endpoint.url),
         )
