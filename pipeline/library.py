@@ -10,6 +10,7 @@ The facade alone constructs stores and models and hands them down as protocols.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -48,8 +49,11 @@ from pipeline.types import (
 
 if TYPE_CHECKING:
     from pipeline.ingest.rows import ImportedVideo
+    from pipeline.retrieve.expand import Expansion
     from pipeline.types import PassageIndex
 
+
+_log = logging.getLogger(__name__)
 
 _SYNCHRONISE_SECONDS = 15.0  # between two updates of the indexes during a long `add`
 _REINDEX_BATCH = 512
@@ -348,9 +352,10 @@ class Library:
         embedder = load_embedder(embedding or self.settings.embedding_model, self.settings)
         space = EmbeddingSpace(embedder.name, embedder.dimension)
         total, done = self._catalog.counts()["passages"], 0
-        while batch := self._catalog.texts_to_reembed(space, _REINDEX_BATCH):
+        self._catalog.start_reembedding(space)
+        while batch := self._catalog.texts_to_reembed(_REINDEX_BATCH):
             vectors = embedder.embed([text for _, text in batch])
-            self._catalog.put_next_embeddings(space, [row for row, _ in batch], vectors)
+            self._catalog.put_next_embeddings([row for row, _ in batch], vectors)
             done += len(batch)
             report(ProgressEvent("reindex", "embedding", done, total, "passages"))
         self._catalog.adopt_next_embeddings(space)
@@ -382,7 +387,8 @@ class Library:
         embedder = self._shelf.embedder()
         took: dict[str, float] = {"open": _since(began)}
         if hypothetical is None:
-            hypothetical = self._expanded(query, model, took)
+            wanted = model is not None and self.settings.expansion_passages
+            hypothetical = self._hypothetical(query, took) if wanted else ()
         allowed = allowed_passages(
             index.table, self._resolved(filters), self._videos_by_id(filters)
         )
@@ -392,6 +398,27 @@ class Library:
         took |= ranked.took_ms
         took |= {"moments": _since(began_moments), "total": _since(began)}
         return SearchResult(query, tuple(found), took), model
+
+    def expand(self, question: str) -> Expansion:
+        """Passages that would answer `question`, written by the language model (HyDE).
+
+        Cached by question, prompt and model. Raises `ModelUnavailable` without a model.
+        """
+        from pipeline.retrieve.expand import expand, register_of
+
+        return expand(
+            question,
+            self._shelf.language_model(),
+            load_prompt("hyde", self.settings.prompt_folders),
+            self.settings.expansion_passages,
+            register=register_of(self.index().table),
+            get_output=self._catalog.get_output,
+            put_output=lambda key, value: self._catalog.put_output(key, LIBRARY_OWNER, value),
+        )
+
+    def embedder(self) -> Embedder:
+        """The model the library's passages are embedded with."""
+        return self._shelf.embedder()
 
     def index(self) -> PassageIndex:
         """The passages as they are now, for searching. Raises `LibraryNotFound` when empty."""
@@ -405,24 +432,13 @@ class Library:
             raise LibraryNotFound(f"the library {self.path} is empty", "footnote add PATH")
         return self._index
 
-    def _expanded(
-        self, query: str, model: LanguageModel | None, took: dict[str, float]
-    ) -> Sequence[str]:
-        """Hypothetical passages, cached by question, prompt and model; none without a model."""
-        if model is None or not self.settings.expansion_passages:
-            return ()
-        from pipeline.retrieve.expand import expand
-
+    def _hypothetical(self, query: str, took: dict[str, float]) -> Sequence[str]:
+        """Hypothetical passages where a language model is to write them, else none."""
         began = time.perf_counter()
-        expansion = expand(
-            query,
-            model,
-            load_prompt("hyde", self.settings.prompt_folders),
-            self.settings.expansion_passages,
-            get_output=self._catalog.get_output,
-            put_output=lambda key, value: self._catalog.put_output(key, LIBRARY_OWNER, value),
-        )
+        expansion = self.expand(query)
         took["expansion"] = _since(began)
+        if expansion.reason:
+            _log.warning("searching without hypothetical passages: %s", expansion.reason)
         return expansion.passages
 
     def _language_model(self, *, look_around: bool) -> LanguageModel | None:

@@ -12,7 +12,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-WORDS = "the a of to and in is it that for on with as was at by from this what who where how".split()
+WORDS = (
+    "the", "a", "of", "to", "and", "in", "is", "it", "that", "for", "on", "with", "as", "was",
+    "at", "by", "from", "this", "what", "who", "where", "how",
+)  # fmt: skip
 
 
 # What the made Whispers say, whatever they hear: token by position, prompt included.
@@ -118,7 +121,7 @@ def _whisper_specials() -> list[str]:
     from whisper.tokenizer import LANGUAGES
 
     languages = [f"<|{code}|>" for code in list(LANGUAGES)[:99]]
-    tasks = "translate transcribe startoflm startofprev nospeech notimestamps".split()
+    tasks = ["translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps"]
     return ["<|endoftext|>", "<|startoftranscript|>", *languages, *(f"<|{t}|>" for t in tasks)]
 
 

@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-import chromadb  # noqa: F401  loaded once, before the children are forked
+import chromadb
 import chromadb.api.rust  # noqa: F401
 import tantivy  # noqa: F401
 
@@ -120,6 +120,7 @@ def write(folder: Path, name: str, count: int) -> None:
 
 
 if __name__ == "__main__":
+    os.fsync = lambda descriptor: None  # what is tested is a process that dies, not a power cut
     command, library, *rest = sys.argv[1:]
     if command == "steps":
         steps(Path(library))

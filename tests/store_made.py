@@ -14,7 +14,20 @@ from pipeline.types import Passage, Segment, Source, Vectors, Video
 
 DIMENSION = 16
 SPACE = EmbeddingSpace("test:made", DIMENSION)
-WORDS = "node block fork lamp river stone violin garden letter signal harbour winter".split()
+WORDS = [
+    "node",
+    "block",
+    "fork",
+    "lamp",
+    "river",
+    "stone",
+    "violin",
+    "garden",
+    "letter",
+    "signal",
+    "harbour",
+    "winter",
+]
 
 
 def made_catalog(folder: Path) -> Catalog:

@@ -17,6 +17,7 @@ from pipeline.models.embedding import load_embedder
 from pipeline.types import Embedder
 from tests import checkpoints
 
+ROOT = Path(__file__).resolve().parent.parent
 MINILM = "all-MiniLM-L6-v2"
 KINDS = ("fake", "onnx", "onnx-int8", "sentence-transformers")
 TEXTS = [
@@ -65,9 +66,7 @@ def test_vectors_are_unit_rows_in_the_order_given(embedder: Embedder) -> None:
     assert vectors.shape == (len(TEXTS), embedder.dimension) and vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     order = [3, 0, 6, 1, 5, 2, 4]
-    np.testing.assert_allclose(
-        embedder.embed([TEXTS[i] for i in order]), vectors[order], atol=1e-6
-    )
+    np.testing.assert_allclose(embedder.embed([TEXTS[i] for i in order]), vectors[order], atol=1e-6)
 
 
 def test_a_vector_does_not_depend_on_the_texts_beside_it(embedder: Embedder) -> None:
@@ -141,7 +140,7 @@ def test_a_process_that_embeds_never_imports_torch(loaded: dict[str, Embedder]) 
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'onnx'} & set(sys.modules)\n"
         "sys.exit(f'imports {heavy}' if heavy else 0)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
 
 

@@ -33,9 +33,7 @@ def test_a_file_of_the_same_name_replaces_a_prompt(tmp_path: Path) -> None:
     ("text", "said"),
     [("$question", "$evidence"), ("$question $evidence $queston", "$queston"), ("$ 5", "'$'")],
 )
-def test_a_prompt_with_other_placeholders_is_refused(
-    tmp_path: Path, text: str, said: str
-) -> None:
+def test_a_prompt_with_other_placeholders_is_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "answer.txt").write_text(text)
     with pytest.raises(SettingsError, match="answer.txt") as caught:
         load_prompt("answer", [tmp_path])

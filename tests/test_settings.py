@@ -11,7 +11,9 @@ from pipeline.settings import Settings, load_settings
 
 
 def test_each_layer_wins_over_the_one_below(tmp_path: Path) -> None:
-    (tmp_path / "footnote.toml").write_text('profile = "local"\npassage_seconds = 20\nlanguage="de"')
+    (tmp_path / "footnote.toml").write_text(
+        'profile = "local"\npassage_seconds = 20\nlanguage="de"'
+    )
     environment = {"FOOTNOTE_PASSAGE_SECONDS": "25", "FOOTNOTE_LANGUAGE": "fr", "PATH": "/bin"}
     settings = load_settings({"language": "ja"}, environment=environment, folder=tmp_path)
     assert settings.profile == "local"

@@ -355,7 +355,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exit as error:
         return error.exit_code
     except TyperException as error:
-        if not error.message or error.message.startswith("Usage:"):  # a bare `footnote`
+        if error.message.startswith("Usage:"):  # a bare `footnote`
             sys.stdout.write(f"{error.format_message()}\n")
             return error.exit_code
         return _fail(as_json, "usage", error.format_message(), "footnote --help", error.exit_code)

@@ -27,14 +27,13 @@ if TYPE_CHECKING:
     import av.video.frame
     import av.video.stream
     from av.container import InputContainer
-    from av.stream import Stream
 
 Plane = NDArray[np.uint8]  # (height, width)
 
 PICTURE_SIDE = 1280  # pixels of the long side of a kept frame: enough to read a slide
 _JPEG_QUALITY = 90
 TINY = (64, 36)  # width, height
-_THUMB_SIDE = 340
+_THUMB_SIDE = 300
 _PLANAR = re.compile(r"gray(1[0246]le)?|yuvj?a?4[0-4]{2}p(9le|1[0246]le)?")
 _SAME_TIME = 0.0005  # times that were rounded to milliseconds still mean their frame
 _GUESSED_FRAME = 1 / 25  # seconds, where neither the frame nor the stream tells
@@ -176,7 +175,8 @@ def save_frames_at(
 ) -> list[tuple[float, Path]]:
     """`frames_at` with the images kept in `folder`, for a caller in another process."""
     return [
-        (time, write_picture(folder, time, image)) for time, image in _frames_at(path, sorted(times))
+        (time, write_picture(folder, time, image))
+        for time, image in _frames_at(path, sorted(times))
     ]
 
 
@@ -278,7 +278,7 @@ class Picture:
         return self._tiny
 
     def thumb(self) -> Plane:
-        """Luma, long side about 340 pixels, averaged: enough to see that a line of text changed.
+        """Luma, long side about 300 pixels, averaged: enough to see that a line of text changed.
 
         Scaled by a whole number, four times as fast as to an exact size.
         """

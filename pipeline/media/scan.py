@@ -25,10 +25,12 @@ from pipeline.media.shots import (
     AHEAD,
     MIN_SHOT,
     CutFinder,
-    KeyFrameChooser,
     Kept,
+    KeyFrameChooser,
     Shot,
+    merge_cuts,
     sharpness,
+    slide_changes,
     small_luma,
 )
 from pipeline.media.stills import StillFinder, Stretch
@@ -107,9 +109,7 @@ def _without_pictures(
     return Scan(duration, 0.0, 0, (), (), tuple(problems))
 
 
-def _windows(
-    decoder: Decoder, period: float
-) -> Iterator[tuple[list[Picture], list[Picture]]]:
+def _windows(decoder: Decoder, period: float) -> Iterator[tuple[list[Picture], list[Picture]]]:
     """(pictures of about `period` seconds, what follows them); the first is one picture alone."""
     pending: list[Picture] = []
     due, most = 0.0, 0
@@ -154,7 +154,7 @@ class _Pass:
     def finish(self) -> tuple[tuple[Shot, ...], tuple[StillRun, ...]]:
         for stretch in self._still_finder.finish(self.end):
             self._keep(stretch)
-        borders = [*self._cuts, self.end]
+        borders = [*merge_cuts(self._cuts, slide_changes(self._kept)), self.end]
         shots = tuple(self._shot(start, end) for start, end in pairwise(borders) if start < end)
         return shots, tuple(self._stills)
 
@@ -168,7 +168,9 @@ class _Pass:
         self._kept.append(
             Kept(
                 time=picture.time,
-                seconds=stretch.end - stretch.start,
+                start=stretch.start,
+                end=stretch.end,
+                moving=stretch.moving,
                 path=path,
                 width=image.shape[1],
                 height=image.shape[0],

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ _CONTEXT = 4  # frames before and after that the detector needs to judge one
 AHEAD = 3
 
 _ALIKE = 0.04  # share of a 64 x 36 picture that may differ between near-duplicates
+_OTHER_SLIDE = 0.12  # share that makes it another slide
+_DISSOLVE = 1.0  # seconds from one slide to the next
 _LEVEL = 16  # of 255: a smaller difference of one point is none
 BLACK = 0.1  # mean brightness below which a picture without contrast shows nothing
 _NEIGHBOURS = 8  # key frames back among which a picture is looked for
@@ -106,9 +109,7 @@ def change(before: Picture, after: Picture) -> tuple[float, float]:
     import cv2
 
     a, b = before.tiny(), after.tiny()
-    luma, red, blue = (
-        cv2.norm(x, y, cv2.NORM_L1) / x.size for x, y in zip(a, b, strict=True)
-    )
+    luma, red, blue = (cv2.norm(x, y, cv2.NORM_L1) / x.size for x, y in zip(a, b, strict=True))
     return luma, max(red, blue)
 
 
@@ -171,7 +172,9 @@ class Kept:
     """A picture that was written, with what is needed to choose among its like."""
 
     time: float
-    seconds: float  # how long it stands for what is seen
+    start: float  # of the stretch it stands for
+    end: float
+    moving: bool
     path: Path
     width: int
     height: int
@@ -200,9 +203,42 @@ def small_luma(thumb: Plane) -> Plane:
 
 
 def alike(one: Plane, other: Plane) -> bool:
-    """Whether two small luma planes show, to a viewer, the same picture."""
-    differing = np.abs(one.astype(np.int16) - other) > _LEVEL
-    return float(differing.mean()) < _ALIKE
+    """Whether of two small luma planes of one shot one is enough."""
+    return _difference(one, other) < _ALIKE
+
+
+def same(one: Plane, other: Plane) -> bool:
+    """Whether they are the same picture: two titles on the same slide are not."""
+    return _difference(one, other, _LEVEL // 2) < _ALIKE / 2
+
+
+def _difference(one: Plane, other: Plane, level: int = _LEVEL) -> float:
+    """Share of the points that differ by more than `level`."""
+    return float((np.abs(one.astype(np.int16) - other) > level).mean())
+
+
+def slide_changes(kept: Sequence[Kept]) -> list[float]:
+    """Times at which one standing picture has given way to another, quite different one.
+
+    A dissolve, or a white slide after a white slide, is no cut to the detector; to whoever
+    describes the video it is one.
+    """
+    return [
+        after.start
+        for before, after in pairwise(kept)
+        if not (before.moving or after.moving)
+        and after.start - before.end <= _DISSOLVE
+        and _difference(before.small, after.small) >= _OTHER_SLIDE
+    ]
+
+
+def merge_cuts(cuts: Sequence[float], soft: Sequence[float]) -> list[float]:
+    """All cuts and those soft ones that are no part of a cut nearby, ascending."""
+    kept = list(cuts)
+    for time in soft:
+        if all(abs(time - other) > _DISSOLVE for other in kept):
+            kept.append(time)
+    return sorted(kept)
 
 
 class KeyFrameChooser:
@@ -227,7 +263,7 @@ class KeyFrameChooser:
         return tuple(self._as_key_frame(picture) for picture in sorted(chosen, key=_time))
 
     def _as_key_frame(self, picture: Kept) -> KeyFrame:
-        seen = next((t for t, small in self._recent if alike(small, picture.small)), None)
+        seen = next((t for t, small in self._recent if same(small, picture.small)), None)
         if seen is None:
             self._recent = [*self._recent[1 - _NEIGHBOURS :], (picture.time, picture.small)]
         return KeyFrame(
@@ -242,7 +278,7 @@ class KeyFrameChooser:
 
 def _worth(picture: Kept, chosen: Sequence[Kept]) -> tuple[float, float]:
     if not chosen:
-        return picture.seconds, picture.sharpness
+        return picture.end - picture.start, picture.sharpness
     small = picture.small.astype(np.int16)
     nearest = min(float(np.abs(small - other.small).mean()) for other in chosen)
     return nearest, picture.sharpness

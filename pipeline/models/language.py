@@ -16,9 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from pipeline.errors import FootnoteError, ModelUnavailable, SettingsError
 from pipeline.models.endpoint import (
-    Endpoint,
     EndpointClient,
     endpoint_of,
     find_local_endpoint,
@@ -65,9 +66,10 @@ def wrap(llm: Any, name: str = "") -> LanguageModel:
 class LlamaIndexModel:
     """`llm` is the LlamaIndex object itself, for those who build on LlamaIndex."""
 
-    def __init__(self, llm: Any, name: str) -> None:
+    def __init__(self, llm: Any, name: str, client: EndpointClient | None = None) -> None:
         self.llm = llm
         self.name = name
+        self._client = client
 
     def complete(self, prompt: str, system: str = "") -> Reply:
         """One reply, greedy where the model was loaded by Footnote. Raises `ModelUnavailable`.
@@ -103,6 +105,8 @@ class LlamaIndexModel:
         while cause is not None:
             if isinstance(cause, FootnoteError):
                 return cause
+            if self._client and isinstance(cause, httpx.HTTPError):  # midway through a stream
+                return self._client.failure(cause)
             cause = cause.__cause__
         first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         return ModelUnavailable(
@@ -164,14 +168,11 @@ def _after_thoughts(pieces: Iterator[str] | Sequence[str]) -> Iterator[str]:
 
 
 def _openai(settings: Settings, model: str) -> LanguageModel:
-    endpoint = endpoint_of(settings)
-    return LlamaIndexModel(_openai_like(endpoint, model, settings), f"openai:{model}")
-
-
-def _openai_like(endpoint: Endpoint, model: str, settings: Settings) -> Any:
     from llama_index.llms.openai_like import OpenAILike
 
-    return OpenAILike(
+    endpoint = endpoint_of(settings)
+    client = EndpointClient(endpoint, model)
+    llm = OpenAILike(
         model=model,
         api_base=endpoint.url,
         # Never empty: LlamaIndex would send OPENAI_API_KEY to whatever the endpoint is.
@@ -181,8 +182,9 @@ def _openai_like(endpoint: Endpoint, model: str, settings: Settings) -> Any:
         temperature=0.0,
         timeout=endpoint.timeout,
         max_retries=0,  # EndpointClient's matter
-        http_client=EndpointClient(endpoint, model),
+        http_client=client,
     )
+    return LlamaIndexModel(llm, f"openai:{model}", client)
 
 
 def _huggingface(settings: Settings, model: str) -> LanguageModel:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from pipeline.errors import ModelUnavailable, SettingsError
+from pipeline.errors import FootnoteError, ModelUnavailable, SettingsError
 
 NETWORK_SECONDS = 3.0
 # A server that sends nothing for this long has gone.
@@ -77,8 +78,12 @@ def unusable(what: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise missing_package(what, error) from error
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+    except FootnoteError:
+        raise
+    except Exception as error:  # loaders raise whatever their parsers do
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if isinstance(error, pickle.UnpicklingError):
+            first = "it is no checkpoint"  # torch's own advice is to run what is in the file
         raise ModelUnavailable(
             f"{what} cannot be loaded: {first}", "check the folder, or choose another model"
         ) from error

@@ -25,6 +25,8 @@ _LEAST_LOGPROB = -1.0
 _MOST_NO_SPEECH = 0.6
 _MOST_COMPRESSION = 2.4
 _TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+# Unlikely words beside this much silence were not said (openai/whisper, discussion 1838).
+_HALLUCINATION_SILENCE: float | None = 2.0
 # Its time resolution: what it gives no length is at least this long.
 _TICK = 0.02
 
@@ -107,7 +109,7 @@ class WhisperTranscriber:
             warnings.filterwarnings("ignore", message="unclosed file .*tiktoken")
             result: dict[str, Any] = whisper.transcribe(
                 self._model,
-                np.ascontiguousarray(audio, np.float32),
+                np.array(audio, np.float32),  # its own: torch wants to be able to write
                 language=language or None,
                 word_timestamps=True,
                 verbose=None,
@@ -117,7 +119,7 @@ class WhisperTranscriber:
                 no_speech_threshold=_MOST_NO_SPEECH,
                 logprob_threshold=_LEAST_LOGPROB,
                 compression_ratio_threshold=_MOST_COMPRESSION,
-                hallucination_silence_threshold=2.0,
+                hallucination_silence_threshold=_HALLUCINATION_SILENCE,
             )
         heard = [_from_whisper(row) for row in result["segments"]]
         return segments(heard, len(audio) / SAMPLE_RATE, str(result["language"]))
@@ -179,7 +181,7 @@ def _fetch_whisper(size: str) -> None:
         return
     url = whisper._MODELS[size]
     what = f"Whisper {size}"
-    check_network(url, what, f"put the file of {url} at {file}")
+    check_network(url, what, f"put whisper's {file.name} into {file.parent}")
     download(url, file, url.split("/")[-2], what)
 
 
@@ -212,7 +214,7 @@ class FasterWhisperTranscriber:
             no_speech_threshold=_MOST_NO_SPEECH,
             log_prob_threshold=_LEAST_LOGPROB,
             compression_ratio_threshold=_MOST_COMPRESSION,
-            hallucination_silence_threshold=2.0,
+            hallucination_silence_threshold=_HALLUCINATION_SILENCE,
         )
         heard = [_from_faster_whisper(one) for one in found]
         return segments(heard, len(audio) / SAMPLE_RATE, str(info.language))

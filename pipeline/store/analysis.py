@@ -115,7 +115,9 @@ def fold(text: str) -> str:
     """Lower case without accents; letters of every script keep what tells words apart."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Decomposed before as well: letters in mathematical dress have a case only then.
+    lowered = unicodedata.normalize("NFKD", text).casefold()
+    decomposed = unicodedata.normalize("NFKD", lowered)
     folded = unicodedata.normalize("NFKC", _FOLDED_MARKS.sub("", decomposed))
     return folded.translate(_FOLDED_LETTERS)
 

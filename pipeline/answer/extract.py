@@ -1,0 +1,175 @@
+"""An answer without a language model: the statements that answer, quoted, or an honest "no".
+
+Each statement gets a score from five signals, and the best score tells whether the library
+answers at all, by a logistic with few, round coefficients (the form of Platt 1999,
+"Probabilistic Outputs for Support Vector Machines"). They were set by hand on questions kept
+for development: nearness tells what a statement is about, and whether it has the kind of thing
+asked for (a number, a date, a name) tells more often than nearness that it does not answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.answer.evidence import Evidence
+from pipeline.answer.numerals import numbers_within
+from pipeline.answer.statements import one_line
+from pipeline.answer.wording import (
+    asked_kind,
+    content_stems,
+    holds_kind,
+    negations,
+    question_stems,
+)
+from pipeline.types import Embedder, Vectors
+
+MAX_SENTENCES = 4
+CONTEXT_SECONDS = 30.0  # how far away a neighbour still belongs to what is being said
+SHORTLIST = 24  # statements whose context is embedded too
+NEAR_DUPLICATE = 0.8  # share of stems in common
+
+# The score, in logits.
+OWN_COSINE, CONTEXT_COSINE, CONTEXT_WORDS = 2.0, 6.0, 2.0
+WRONG_KIND = -6.0  # nothing in it could be the number, date or name that is asked for
+BEST_MOMENT = 1.0  # falls by half with every second moment further down
+DOUBTFUL = -1.0
+BIAS = -5.0
+# A further sentence is quoted when it is nearly as good as the best one.
+FURTHER = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """Statements to quote, in reading order (none: abstain), and how likely they answer."""
+
+    quoted: tuple[Evidence, ...]
+    confidence: float
+
+
+def extract(question: str, evidence: Sequence[Evidence], embedder: Embedder) -> Extract:
+    """The statements of `evidence` that answer `question`.
+
+    Cost: one embedding of the question, of every statement, and of `SHORTLIST` contexts.
+    """
+    if not evidence:
+        return Extract((), 0.0)
+    scores = score(question, evidence, embedder)
+    best = float(scores.max())
+    confidence = 1 / (1 + math.exp(-best))
+    if confidence < 0.5:
+        return Extract((), confidence)
+    return Extract(_quoted(evidence, scores), confidence)
+
+
+def score(question: str, evidence: Sequence[Evidence], embedder: Embedder) -> NDArray[np.float64]:
+    """(n,) logits that each statement answers; minus infinity outside the shortlist."""
+    texts = [one_line(item.statement.text) for item in evidence]
+    vectors = embedder.embed([question, *texts])
+    own = (vectors[1:] @ vectors[0]).astype(np.float64)
+    contexts = [_context(evidence, i) for i in range(len(evidence))]
+    covered = _covered(question, evidence, contexts)
+    scores = np.full(len(evidence), -np.inf)
+    listed = np.argsort(-(own + covered), kind="stable")[:SHORTLIST]
+    around = _context_cosines(vectors[0], [contexts[i] for i in listed], texts, embedder)
+    kind = asked_kind(question)
+    for i, context_cosine in zip(listed, around, strict=True):
+        statement = evidence[i].statement
+        scores[i] = (
+            BIAS
+            + OWN_COSINE * own[i]
+            + CONTEXT_COSINE * context_cosine
+            + CONTEXT_WORDS * covered[i]
+            + WRONG_KIND * (not holds_kind(kind, statement.text))
+            + BEST_MOMENT * 0.5 ** (evidence[i].rank / 2)
+            + DOUBTFUL * statement.doubtful
+        )
+    return scores
+
+
+def _context(evidence: Sequence[Evidence], index: int) -> list[int]:
+    """The statement, the one said before it and the one said after it, of the same source."""
+    here = evidence[index].statement
+
+    def neighbour(step: int) -> list[int]:
+        at = index + step
+        while 0 <= at < len(evidence) and evidence[at].statement.video_id == here.video_id:
+            there = evidence[at].statement
+            if abs(there.start - here.start) > CONTEXT_SECONDS:
+                return []
+            if there.source == here.source:
+                return [at]
+            at += step
+        return []
+
+    return [*neighbour(-1), index, *neighbour(+1)]
+
+
+def _context_cosines(
+    question: NDArray[np.float32],
+    contexts: Sequence[Sequence[int]],
+    texts: Sequence[str],
+    embedder: Embedder,
+) -> NDArray[np.float64]:
+    around: Vectors = embedder.embed([" ".join(texts[i] for i in c) for c in contexts])
+    return np.asarray(around @ question, dtype=np.float64)
+
+
+def _covered(
+    question: str, evidence: Sequence[Evidence], contexts: Sequence[Sequence[int]]
+) -> list[float]:
+    """Share of the question's words in each context or its video's title, rare words most.
+
+    Rarity is counted in the evidence: what every moment has is the topic, what none has is
+    probably what the library does not know.
+    """
+    stems = [_stems(item, item.statement.text) for item in evidence]
+    titles = [_stems(item, item.video.title) for item in evidence]
+    frequency = Counter(stem for found in stems for stem in found)
+    shares = []
+    for item, title, context in zip(evidence, titles, contexts, strict=True):
+        wanted = question_stems(question, item.statement.language or "en")
+        weights = {w: math.log((len(evidence) + 1) / (frequency[w] + 0.5)) for w in wanted}
+        known = title.union(*(stems[i] for i in context))
+        total = sum(weights.values())
+        shares.append(sum(weights[w] for w in wanted if w in known) / total if total else 0.0)
+    return shares
+
+
+def _stems(item: Evidence, text: str) -> frozenset[str]:
+    return frozenset(content_stems(text, item.statement.language or "en"))
+
+
+# ---------------------------------------------------------------- what is quoted
+
+
+def _quoted(evidence: Sequence[Evidence], scores: NDArray[np.float64]) -> tuple[Evidence, ...]:
+    """The best statements that say different things: the best video first, then time."""
+    best = float(scores.max())
+    chosen: list[int] = []
+    for index in np.argsort(-scores, kind="stable"):
+        good = scores[index] >= max(0.0, best - FURTHER)
+        if len(chosen) == MAX_SENTENCES or not good:
+            break
+        if not any(_repeats(evidence[index], evidence[other]) for other in chosen):
+            chosen.append(int(index))
+    first = {}
+    for place, index in enumerate(chosen):
+        first.setdefault(evidence[index].video.video_id, place)
+    order = sorted(chosen, key=lambda i: (first[evidence[i].video.video_id], i))
+    return tuple(evidence[i] for i in order)
+
+
+def _repeats(one: Evidence, other: Evidence) -> bool:
+    """Nearly the same words. Another number or a "not" makes it another statement: videos that
+    contradict each other are both quoted."""
+    a, b = one.statement.text, other.statement.text
+    if numbers_within(a) != numbers_within(b) or negations(a) % 2 != negations(b) % 2:
+        return False
+    left, right = _stems(one, a), _stems(other, b)
+    return len(left & right) >= NEAR_DUPLICATE * max(1, min(len(left), len(right)))

@@ -1,0 +1,131 @@
+"""How well moments were found, and how sure that is.
+
+A question has one or several gold spans; what is judged is a ranked list of spans.
+
+hit@k     one of the first k hits: same video as a gold span AND (IoU >= 0.3 OR the midpoint of
+          what was found lies inside the gold span)
+land@k    one of the first k starts in [gold start - 10 s, gold end] of its video: played from
+          there, a person would see it come
+video@k   one of the first k is of a gold span's video
+mrr@10    1 / rank of the first hit among ten, 0 without one
+iou@1     the best IoU of the first with a gold span, 0 without any
+
+Intervals are percentile bootstrap over questions (Efron 1979) with a fixed seed; two systems
+are compared on the same questions by the bootstrap of their differences (Sakai 2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+HIT_IOU = 0.3
+LAND_BEFORE = 10.0  # seconds
+CUTOFFS = (1, 5, 10)
+METRICS = (
+    "mrr@10",
+    *(f"{name}@{k}" for name in ("hit", "land", "video") for k in CUTOFFS),
+    "iou@1",
+)
+
+RESAMPLES = 2000
+SEED = 20
+_CHUNK = 100  # resamples at a time: 100 x 10,000 questions are 4 MB
+
+
+class Spanned(Protocol):
+    """An interval of a video; a `Moment` is one."""
+
+    @property
+    def video_id(self) -> str: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An interval of a video in seconds."""
+
+    video_id: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over questions with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def iou(found: Spanned, gold: Spanned) -> float:
+    """Intersection over union of two intervals in time, 0 for different videos."""
+    if found.video_id != gold.video_id:
+        return 0.0
+    both = min(found.end, gold.end) - max(found.start, gold.start)
+    either = max(found.end, gold.end) - min(found.start, gold.start)
+    return max(both, 0.0) / either if either > 0 else 0.0
+
+
+def is_hit(found: Spanned, gold: Spanned) -> bool:
+    """Same video, and IoU >= 0.3 or the midpoint of `found` inside `gold`, ends included."""
+    if found.video_id != gold.video_id:
+        return False
+    middle = (found.start + found.end) / 2
+    return iou(found, gold) >= HIT_IOU or gold.start <= middle <= gold.end
+
+
+def is_landing(found: Spanned, gold: Spanned) -> bool:
+    """Same video, and `found` starts in [gold.start - 10 s, gold.end]."""
+    return found.video_id == gold.video_id and gold.start - LAND_BEFORE <= found.start <= gold.end
+
+
+def score(found: Sequence[Spanned], gold: Sequence[Spanned]) -> dict[str, float]:
+    """All `METRICS` of one question. `found` is best first, `gold` is not empty."""
+    hits = [any(is_hit(span, true) for true in gold) for span in found[:10]]
+    lands = [any(is_landing(span, true) for true in gold) for span in found[:10]]
+    videos = {span.video_id for span in gold}
+    right = [span.video_id in videos for span in found[:10]]
+    values = {"mrr@10": 1.0 / (1 + hits.index(True)) if any(hits) else 0.0}
+    for name, flags in (("hit", hits), ("land", lands), ("video", right)):
+        values |= {f"{name}@{k}": float(any(flags[:k])) for k in CUTOFFS}
+    values["iou@1"] = max(iou(found[0], true) for true in gold) if found else 0.0
+    return values
+
+
+def columns(scores: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
+    """(n, m) one row per question, one column per metric of `METRICS`."""
+    return np.array([[row[name] for name in METRICS] for row in scores], np.float64)
+
+
+def estimates(values: NDArray[np.float64], resamples: int = RESAMPLES) -> list[Estimate]:
+    """Mean and 95% bootstrap interval of each column of `values` (n, m), n >= 1.
+
+    The same n draws the same resamples, so that columns and systems share them. For a paired
+    comparison give the differences of two systems on the same questions.
+    """
+    means = np.concatenate(list(_resampled_means(values, resamples)))
+    low, high = np.quantile(means, (0.025, 0.975), axis=0)
+    return [
+        Estimate(float(value), float(below), float(above))
+        for value, below, above in zip(values.mean(axis=0), low, high, strict=True)
+    ]
+
+
+def _resampled_means(values: NDArray[np.float64], resamples: int) -> Iterator[NDArray[np.float64]]:
+    """(r, m) means of resampled questions, in chunks: how often each was drawn, times values."""
+    count = len(values)
+    random = np.random.default_rng(SEED)
+    for begin in range(0, resamples, _CHUNK):
+        size = min(_CHUNK, resamples - begin)
+        drawn = random.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
+        yield times @ values / count
