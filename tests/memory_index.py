@@ -6,39 +6,17 @@ product. Times, texts and vectors are what the test gives it, and nothing is rea
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
+from pipeline.models.embedding import load_embedder
 from pipeline.store.analysis import passage_terms, query_terms
-from pipeline.types import SOURCES, Passage, PassageTable, Vectors
-
-
-class WordHashEmbedder:
-    """Bag of hashed words, unit length: texts that share words are near. No model."""
-
-    name = "test:word-hash"
-    max_tokens = 256
-
-    def __init__(self, dimension: int = 64) -> None:
-        self.dimension = dimension
-        self.calls = 0
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        self.calls += 1
-        vectors = np.zeros((len(texts), self.dimension), np.float32)
-        for row, text in enumerate(texts):
-            for word in text.lower().split():
-                vectors[row, zlib.crc32(word.strip(".,?!").encode()) % self.dimension] += 1
-            vectors[row, 0] += 1e-3  # a text without words still has a direction
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [len(text.split()) + 2 for text in texts]
+from pipeline.types import SOURCES, Embedder, Passage, PassageTable, Source, Vectors
 
 
 class MemoryIndex:
@@ -51,7 +29,10 @@ class MemoryIndex:
         self.vectors = vectors
         self.proposals = 0  # how often the vector index was asked
         self._texts = [passage.text for _, passage in passages]
-        self._searcher = _word_index(self._texts)
+
+    @cached_property
+    def _searcher(self) -> tantivy.Searcher:
+        return _word_index(self._texts)
 
     def propose(self, vectors: Vectors, count: int) -> NDArray[np.int64]:
         self.proposals += 1
@@ -102,15 +83,16 @@ def table_of(passages: Sequence[tuple[str, Passage]]) -> PassageTable:
 
 
 def memory_index(
-    passages: Sequence[tuple[str, Passage]], embedder: WordHashEmbedder | None = None
+    passages: Sequence[tuple[str, Passage]], embedder: Embedder | None = None
 ) -> MemoryIndex:
-    embedder = embedder or WordHashEmbedder()
+    """An index whose vectors are `embedder`'s, those of "fake:64" when None."""
+    embedder = embedder or load_embedder("fake:64")
     return MemoryIndex(passages, embedder.embed([passage.text for _, passage in passages]))
 
 
-def passage(source: str, start: float, end: float, text: str) -> Passage:
+def passage(source: Source, start: float, end: float, text: str) -> Passage:
     """A passage of one segment, for tests that do not care which."""
-    return Passage(source, start, end, text, 0, 0)  # type: ignore[arg-type]
+    return Passage(source, start, end, text, 0, 0)
 
 
 # Terms are made by the store's own analysis, so that scores are those of a real library.

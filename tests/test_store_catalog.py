@@ -27,7 +27,7 @@ from pipeline.store.frames import frame_path, remove_frames, write_frame
 from pipeline.store.passages import EmbeddingSpace
 from pipeline.store.pictures import StoredFrame, StoredShot
 from pipeline.store.work import LIBRARY_OWNER, lease_owner
-from pipeline.types import Filters, Passage, Segment, StageRecord, Video, Word
+from pipeline.types import Passage, Segment, StageRecord, Video, Word
 from tests.store_made import SPACE, add_video, made_catalog, made_vectors
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -214,20 +214,6 @@ def test_resolve_says_what_is_near(catalog: Catalog) -> None:
     assert "talk-two" in caught.value.hint
     with pytest.raises(VideoNotFound):
         catalog.resolve("")
-
-
-def test_videos_matching_filters(catalog: Catalog) -> None:
-    for video_id, path, date in (
-        ("a", "/films/2024/a.mp4", "2024-05-01"),
-        ("b", "/films/2024b/b.mp4", "2024-05-02T10:00:00Z"),
-        ("c", "/films/2024/deep/c.mp4", ""),
-    ):
-        catalog.put_video(Video(video_id, video_id, path=path, date=date))
-    assert catalog.videos_matching(Filters()) == ["a", "b", "c"]
-    assert catalog.videos_matching(Filters(folder="/films/2024")) == ["a", "c"]
-    assert catalog.videos_matching(Filters(after="2024-05-02")) == ["b"]
-    assert catalog.videos_matching(Filters(before="2024-05-02")) == ["a"]
-    assert catalog.videos_matching(Filters(videos=("a", "c"), after="2024-01-01")) == ["a"]
 
 
 # ---------------------------------------------------------------- passages

@@ -64,9 +64,13 @@ def test_waiting_ends_when_the_holder_does(tmp_path: Path) -> None:
 
 
 def test_many_may_read_none_may_write_meanwhile(tmp_path: Path) -> None:
-    with locked(tmp_path, 0, shared=True), locked(tmp_path, 0, shared=True):
-        with pytest.raises(LibraryBusy), locked(tmp_path, 0):
-            pass
+    with (
+        locked(tmp_path, 0, shared=True),
+        locked(tmp_path, 0, shared=True),
+        pytest.raises(LibraryBusy),
+        locked(tmp_path, 0),
+    ):
+        pass
     with locked(tmp_path, 0), pytest.raises(LibraryBusy), locked(tmp_path, 0, shared=True):
         pass
 

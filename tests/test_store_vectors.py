@@ -146,7 +146,8 @@ def test_the_collection_is_of_use_to_anyone(catalog: Catalog) -> None:
         settings=chromadb.Settings(anonymized_telemetry=False),
     )
     collection = client.get_collection("passages", embedding_function=None)
-    assert collection.configuration["hnsw"]["space"] == "cosine"
+    far = collection.query(2 * made_vectors(said[:1]), n_results=1, include=["distances"])
+    assert far["ids"] == [["1"]] and abs(far["distances"][0][0]) < 1e-5  # as cosine has it
     found = collection.get(where={"video_id": "talk"})
     assert sorted(found["documents"]) == sorted(said)
     first = found["metadatas"][found["documents"].index(said[0])]
@@ -161,12 +162,12 @@ def test_a_writer_opens_anew_what_another_wrote(catalog: Catalog) -> None:
         texts += add_video(catalog, f"talk-{turn}", 20)
         index.advance(catalog, catalog.generation())
     for index in (one, two):
-        assert index.wrong(catalog) == ""
+        assert index.examine(catalog) == ""
         assert [finds(index, text) for text in texts] == [[n + 1] for n in range(80)]
     one.close()
     two.close()
     third = others(catalog)
-    assert third.wrong(catalog) == ""
+    assert third.examine(catalog) == ""
     third.close()
 
 
@@ -215,7 +216,7 @@ def test_what_a_killed_writer_left_is_examined(catalog: Catalog) -> None:
     assert index.stamp().generation == 0 and others(catalog).ready() is None
     index.advance(catalog, catalog.generation())
     assert index.stamp().generation == catalog.generation()
-    assert index.wrong(catalog) == ""
+    assert index.examine(catalog) == ""
     index.close()
 
 
@@ -226,29 +227,25 @@ def damage(folder: Path, kind: str) -> None:
         database.unlink()
     elif kind == "no sense":
         database.write_bytes(b"no sense" * 5000)
-    elif kind == "cut database":
-        database.write_bytes(database.read_bytes()[: database.stat().st_size // 2])
     else:
         for file in folder.rglob("*.bin"):
-            content = file.read_bytes()
-            file.write_bytes(content[: len(content) // 2] if kind == "cut graph" else b"")
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
-@pytest.mark.parametrize(
-    "kind", ["no database", "no sense", "cut database", "cut graph", "empty graph"]
-)
+@pytest.mark.parametrize("kind", ["no database", "no sense", "cut graph"])
 def test_a_damaged_collection_is_found_out_and_made_anew(catalog: Catalog, kind: str) -> None:
     add_video(catalog, "a", 1200)  # so many that the graph lies on disk
     index = others(catalog)
     index.advance(catalog, catalog.generation())
     index.close()
     damage(index.folder, kind)
-    doctor = others(catalog)
-    assert doctor.wrong(catalog) != ""
-    doctor.close()
+    assert index.wrong(catalog) != ""
+
+    path = index.folder / "footnote.json"
+    write_state(path, {**read_state(path), "busy": True})  # by a writer that was killed
     text = add_video(catalog, "b", 1)[0]
     index.advance(catalog, catalog.generation())
-    assert index.wrong(catalog) == "" and finds(index, text) == [1201]
+    assert index.examine(catalog) == "" and finds(index, text) == [1201]
     index.close()
 
 
@@ -259,7 +256,7 @@ def test_other_embeddings_start_another_collection(catalog: Catalog, server: str
         index.advance(catalog, catalog.generation())
         catalog.new_epoch()
         index.advance(catalog, catalog.generation())
-        assert index.wrong(catalog) == ""
+        assert index.examine(catalog) == ""
         index.close()
 
 
@@ -276,17 +273,11 @@ def test_a_server_that_is_down_is_named(catalog: Catalog) -> None:
 
 
 def test_a_server_that_lost_its_data_gets_it_again(catalog: Catalog, server: str) -> None:
-    import chromadb
-
     said = add_video(catalog, "a", 5)
     index = ChromaServer(catalog.folder, server)
     index.advance(catalog, catalog.generation())
     index.close()
-    client = chromadb.HttpClient(
-        port=int(server.rpartition(":")[2]),
-        settings=chromadb.Settings(anonymized_telemetry=False),
-    )
-    client.delete_collection(f"footnote-{catalog.epoch()}")
+    index._erase({"epoch": catalog.epoch()})
     said += add_video(catalog, "b", 5)
     index.advance(catalog, catalog.generation())
     assert [finds(index, text) for text in said] == [[n + 1] for n in range(10)]

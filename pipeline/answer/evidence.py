@@ -33,6 +33,7 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"[<>＜＞]{2,}|`{3,}|~{3,}|[-=#*_]{4,}")  # noqa: RUF001
+_MARKER_LIKE = re.compile(r"\[([\s\d,;–-]*\d[\s\d,;–-]*)\]")  # noqa: RUF001
 # Joiners shape letters of Persian and Indic scripts; every other format character only hides.
 _SHAPING = "\u200c\u200d"
 
@@ -156,6 +157,14 @@ def as_data(text: str) -> str:
 def visible(text: str) -> str:
     """`text` with a space for every control, format, private or unassigned character."""
     return "".join(c if c in _SHAPING or unicodedata.category(c)[0] != "C" else " " for c in text)
+
+
+def as_shown(text: str) -> str:
+    """`text` on one line as an answer shows it: nothing in it reads as a marker `[n]`."""
+    plain = visible(text)
+    while (rounder := _MARKER_LIKE.sub(r"(\1)", plain)) != plain:
+        plain = rounder
+    return one_line(plain)
 
 
 def clock(seconds: float) -> str:

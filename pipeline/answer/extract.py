@@ -158,7 +158,7 @@ def _quoted(evidence: Sequence[Evidence], scores: NDArray[np.float64]) -> tuple[
             break
         if not any(_repeats(evidence[index], evidence[other]) for other in chosen):
             chosen.append(int(index))
-    first = {}
+    first: dict[str, int] = {}
     for place, index in enumerate(chosen):
         first.setdefault(evidence[index].video.video_id, place)
     order = sorted(chosen, key=lambda i: (first[evidence[i].video.video_id], i))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.answer.evidence import Evidence, as_data, render, visible
+from pipeline.answer.evidence import Evidence, as_data, as_shown, render
 from pipeline.answer.statements import one_line
 from pipeline.answer.verify import WEIGHT, judge
 from pipeline.answer.wording import words
@@ -36,7 +36,6 @@ _MARKER = re.compile(rf"[ \t]*[\[【]\s*{_NUMBER}(?:{_JOIN}{_NUMBER})*\s*[\]】]
 _RANGE = re.compile(r"(\d+)\s*[-–—]\s*\^?(\d+)|(\d+)")  # noqa: RUF001
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,2}[.)]|#{1,6}|>)[ \t]+", re.MULTILINE)
 _EMPHASIS = re.compile(r"(\*\*|__|`)(?=\S)(.+?)(?<=\S)\1")
-_BARE_BRACKETS = re.compile(r"\[(\s*\d[\d\s,;–-]*)\]")  # noqa: RUF001
 _FENCE_LINE = re.compile(r"^\s*```.*$", re.MULTILINE)
 
 _REMARK = re.compile(
@@ -164,10 +163,8 @@ def _numbers(marker: str) -> set[int]:
 
 def _tidy(sentence: str) -> str:
     """No brackets that would read as a marker, no hole where one was."""
-    plain = re.sub(r"\(\s*\)|\[\s*\]", "", visible(sentence))
-    while (rounder := _BARE_BRACKETS.sub(r"(\1)", plain)) != plain:
-        plain = rounder
-    return one_line(re.sub(r"\s+([.,;:!?])", r"\1", plain))
+    plain = re.sub(r"\(\s*\)|\[\s*\]", "", sentence)
+    return re.sub(r"\s+([.,;:!?])", r"\1", as_shown(plain))
 
 
 # ---------------------------------------------------------------- what may be shown

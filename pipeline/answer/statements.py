@@ -20,7 +20,7 @@ from pipeline.types import CITABLE, Segment, Source
 # Longest statement, in columns (a wide East Asian character counts two).
 MAX_WIDTH = 240
 MAX_WIDTH_WITHOUT_MARKS = 130  # speech without punctuation reads worse: quote less of it
-MIN_WIDTH = 16  # "Yes." or "Twelve." says nothing alone: it is joined to its neighbour
+MIN_WIDTH = 9  # "Yes." or "Twelve." says nothing alone: it is joined to its neighbour
 MIN_SCREEN_WIDTH = 40  # a line of a slide needs the lines around it
 SENTENCE_GAP = 3.0  # seconds of silence that no sentence spans
 PAUSE = 0.3  # seconds between two segments at which an unpunctuated speaker took breath

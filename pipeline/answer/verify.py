@@ -70,10 +70,13 @@ def _beside(item: Evidence) -> str:
 
 
 def _share(claim: str, text: str, language: str) -> float:
-    """Share of the claim's distinct content words that `text` has; numbers count elsewhere."""
-    wanted = {w for w in content_stems(claim, language) if not w.isdigit()}
-    spoken = {w for w in wanted if not numbers(w)}
-    return len(spoken & set(content_stems(text, language))) / max(1, len(spoken))
+    """Share of the claim's distinct content words that `text` has; numbers are not counted."""
+    wanted = _spoken(claim, language)
+    return len(wanted & _spoken(text, language)) / max(1, len(wanted))
+
+
+def _spoken(text: str, language: str) -> set[str]:
+    return set(content_stems(" ".join(w for w in words(text) if not numbers(w)), language))
 
 
 def _other_numbers(claim: str, seen: _Cited) -> bool:

@@ -158,7 +158,7 @@ def added(result: AddResult) -> None:
         table.add_row(
             clean(video.video_id or Path(video.path).name),
             Text(video.status, style=STATUS_STYLE[video.status]),
-            ", ".join(name for name in done if name not in ("probe", "passages")) or "-",
+            ", ".join(name for name in done if name not in ("probe", "frames", "passages")) or "-",
             ", ".join(pending) or "-",
         )
     _print(table)
@@ -168,7 +168,8 @@ def added(result: AddResult) -> None:
 def _reasons(videos: Sequence[VideoReport]) -> None:
     for video in videos:
         if video.reason:
-            line = Text(f"{clean(Path(video.path).name)}: {clean(video.reason)}")
+            name, reason = clean(Path(video.path).name), clean(video.reason)
+            line = Text(reason if reason.startswith(name) else f"{name}: {reason}")
             line.stylize("red" if video.status == "failed" else "yellow")
             out.print(line)
     reasons = {

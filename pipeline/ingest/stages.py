@@ -233,9 +233,13 @@ class _VideoRun:
             self._catalog.put_output(f"stills:{key}", video.video_id, stills)
 
         self._video = video
-        problems = "; ".join(scan.problems)
-        # A file read only in part is tried again by the next `add`: it may have been on its way.
-        return _Outcome("failed" if problems else "done", problems, key, write=write)
+        if scan.problems:
+            # A file read only in part is tried again by the next `add`: it may have been on
+            # its way to this disk.
+            return _Outcome("failed", "; ".join(scan.problems), key, write=write)
+        if not self._info.video:
+            return _Outcome("skipped", "no picture", key, write=write)
+        return _Outcome("done", key=key, write=write)
 
     def _speech(self) -> _Outcome:
         """The subtitles that come with the video, else what the transcriber hears."""
@@ -247,7 +251,8 @@ class _VideoRun:
         chosen = choose_tracks(tracks)
         if chosen:
             segments = [segment for track in chosen for segment in track.segments]
-            return self._spoken(segments, subtitles_key, "; ".join(problems), 0)
+            reason = "; ".join(problems)
+            return self._spoken(segments, subtitles_key, reason, 0)
         if not self._info.audio:
             return self._spoken([], subtitles_key, "no sound", 0, status="skipped")
         return self._transcribed(model_key)

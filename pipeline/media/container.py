@@ -71,8 +71,13 @@ def check_file(path: str | Path) -> None:
 
 
 def claimed_duration(container: InputContainer) -> float:
-    """Seconds the header promises; 0.0 when it says nothing."""
-    return max(0.0, container.duration / MICROSECONDS) if container.duration else 0.0
+    """Seconds the header promises, from zero on the clock; 0.0 when it says nothing."""
+    if not container.duration:
+        return 0.0
+    seconds: float = container.duration / MICROSECONDS
+    if "matroska" in container.format.name:
+        seconds -= start_time(container)  # there it is where the last frame ends
+    return max(0.0, seconds)
 
 
 def start_time(container: InputContainer) -> float:

@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import MediaError
 from pipeline.media.container import claimed_duration, is_encrypted, open_media, packets_end
-from pipeline.media.frames import (
-    PICTURE_SIDE,
-    Decoder,
-    Picture,
-    StillRun,
-    write_picture,
-)
+from pipeline.media.frames import PICTURE_SIDE, Decoder, StillRun, write_picture
+from pipeline.media.picture import Picture
 from pipeline.media.probe import video_stream
 from pipeline.media.shots import (
     AHEAD,

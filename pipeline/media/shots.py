@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.media.frames import KeyFrame, Picture, Plane, difference_hash
+from pipeline.media.frames import KeyFrame
+from pipeline.media.picture import Picture, Plane, difference_hash
 
 MIN_SHOT = 0.4  # seconds; what is shorter is a flash or a stutter
 _LOOK = 0.12  # seconds between the pictures that are compared first

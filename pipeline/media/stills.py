@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.frames import Picture, Plane
+from pipeline.media.picture import Picture, Plane
 from pipeline.media.shots import sharpness
 
 Grid = NDArray[np.float32]  # (rows, columns), one value per block of `_BLOCK` x `_BLOCK` points

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UsageError
 from pipeline.types import SOURCES, Filters, PassageTable, Video
 
-_ISO = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d+)?)?)?)?)?)?(Z|\+00:00)?", re.ASCII)
+_YEAR_OR_MONTH = re.compile(r"\d{4}(-\d\d)?", re.ASCII)
 _TO_SECONDS = len("2024-01-31T12:00:00")
 
 
@@ -70,15 +71,25 @@ def _in_folder(path: str, folder: str) -> bool:
     return not folder or (bool(path) and os.path.abspath(path).startswith(folder))
 
 
-def _in_period(date: str, after: str, before: str) -> bool:
+def _in_period(dated: str, after: str, before: str) -> bool:
     """ISO dates in UTC compare as text, a shorter one as the beginning of its period."""
     if not (after or before):
         return True
-    date = date[:_TO_SECONDS]
-    return bool(date) and (not after or date >= after) and (not before or date < before)
+    dated = dated.removesuffix("Z").removesuffix("+00:00")[:_TO_SECONDS]
+    return bool(dated) and (not after or dated >= after) and (not before or dated < before)
 
 
 def _date(text: str) -> str:
-    if text and not _ISO.fullmatch(text):
-        raise UsageError(f"{text!r} is not an ISO date", "write it as 2024-01-31")
-    return text[:_TO_SECONDS].rstrip("Z")
+    """An ISO date in UTC without its offset: a year, a month, a day or a time."""
+    if not text:
+        return ""
+    try:
+        if _YEAR_OR_MONTH.fullmatch(text):
+            date.fromisoformat(f"{text}-01-01"[:10])
+            return text
+        if len(text) <= len("2024-01-31"):
+            return date.fromisoformat(text).isoformat()
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not an ISO date", "write it as 2024-01-31") from error
+    return (moment.astimezone(UTC) if moment.tzinfo else moment).isoformat()[:_TO_SECONDS]

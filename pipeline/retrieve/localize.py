@@ -17,6 +17,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from pipeline.retrieve.search import Ranked
 from pipeline.types import (
     MAX_MOMENT_SECONDS,
@@ -32,8 +34,7 @@ from pipeline.types import (
 SECOND_SOURCE = 0.5
 # A long passage is placed at another hit only if that one matched at least this share as well.
 ANCHOR_SHARE = 0.5
-# Less overlap than this is the jitter of two clocks, not one moment.
-TOUCH_SECONDS = 1.0
+TOUCH_SECONDS = 1.0  # two sources that overlap by less are not of one moment
 
 Interval = tuple[float, float]
 
@@ -55,6 +56,14 @@ class _Hit:
     def overlap(self, start: float, end: float) -> float:
         return min(self.end, end) - max(self.start, start)
 
+    def touches(self, start: float, end: float) -> bool:
+        """Whether the two overlap by more than the jitter of two clocks."""
+        return self.overlap(start, end) > min(TOUCH_SECONDS, (self.end - self.start) / 2)
+
+    def continues(self, other: _Hit) -> bool:
+        """Whether the two are parts of one text that was too long for one passage."""
+        return (self.source, self.start, self.end) == (other.source, other.start, other.end)
+
 
 @dataclass(slots=True)
 class _Draft:
@@ -68,6 +77,12 @@ class _Draft:
     def whole_caption(self) -> bool:
         """A single caption longer than a moment: nothing may join it."""
         return self.end - self.start > MAX_MOMENT_SECONDS
+
+    def takes(self, hit: _Hit) -> bool:
+        """Whether the hit is of another source and of this time."""
+        if self.whole_caption or not hit.touches(self.start, self.end):
+            return False
+        return all(other.source != hit.source for other in self.hits)
 
 
 def moments(
@@ -120,17 +135,19 @@ def _place(hits: Sequence[_Hit]) -> list[_Draft]:
 
 
 def _join(hit: _Hit, drafts: Sequence[_Draft]) -> bool:
-    """Let the hit join the best moment that it overlaps and that lacks its source."""
-    touch = min(TOUCH_SECONDS, (hit.end - hit.start) / 2)
+    """Let the hit join the moment that shows the rest of the same text, else the one that it
+    overlaps most of those without its source."""
     for draft in drafts:
-        if hit.overlap(draft.start, draft.end) <= touch or draft.whole_caption:
-            continue
-        if any(other.source == hit.source for other in draft.hits):
-            continue
-        draft.hits.append(hit)
-        _extend(draft, hit, drafts)
-        return True
-    return False
+        if any(hit.continues(other) for other in draft.hits):
+            draft.hits.append(hit)
+            return True
+    open_to_it = [draft for draft in drafts if draft.takes(hit)]
+    if not open_to_it:
+        return False
+    draft = max(open_to_it, key=lambda draft: hit.overlap(draft.start, draft.end))
+    draft.hits.append(hit)
+    _extend(draft, hit, drafts)
+    return True
 
 
 def _extend(draft: _Draft, hit: _Hit, drafts: Sequence[_Draft]) -> None:
@@ -156,12 +173,8 @@ def _shorten(draft: _Draft, hit: _Hit, hits: Sequence[_Hit], drafts: Sequence[_D
     for other in hits[hits.index(hit) + 1 :]:
         if other.score < ANCHOR_SHARE * hit.score:
             break
-        seen = other.overlap(draft.start, draft.end)
-        if (
-            other.source == hit.source
-            or other.long
-            or seen <= min(TOUCH_SECONDS, (other.end - other.start) / 2)
-        ):
+        elsewhere = not other.touches(draft.start, draft.end)
+        if elsewhere or other.long or other.source == hit.source:
             continue
         low, high = _room(max(other.start, draft.start), min(other.end, draft.end), drafts)
         draft.start, draft.end = max(other.start, low), min(other.end, high)
@@ -216,18 +229,21 @@ def _shown(
         sorted(draft.hits, key=lambda hit: (hit.start, SOURCES.index(hit.source), hit.rank))
         for _, _, draft, _ in scored
     ]
-    ranks = [hit.rank for hits in in_time for hit in hits]
-    at = ranked.positions[ranks]
+    at = ranked.positions[np.array([hit.rank for hits in in_time for hit in hits], np.int64)]
     stored = iter(zip(index.passage_ids(at), index.texts(at), strict=True))
     shown = []
     for (score, video_id, draft, weights), hits in zip(scored, in_time, strict=True):
+        texts = [next(stored) for _ in hits]
         passages = tuple(
             MomentPassage(row, hit.source, hit.start, hit.end, text)
-            for hit, (row, text) in zip(hits, stored, strict=False)
+            for hit, (row, text) in zip(hits, texts, strict=True)
+            if row  # "" where a passage was deleted since the index was opened
         )
-        text = "\n".join(passage.text for passage in passages)
-        title, why = titles.get(video_id, video_id), _why(weights, ranked)
-        shown.append(Moment(video_id, title, draft.start, draft.end, score, text, passages, why))
+        if passages:
+            text = "\n".join(passage.text for passage in passages)
+            title, why = titles.get(video_id, video_id), _why(weights, ranked)
+            moment = Moment(video_id, title, draft.start, draft.end, score, text, passages, why)
+            shown.append(moment)
     return shown
 
 

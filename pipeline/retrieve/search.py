@@ -19,10 +19,10 @@ from pipeline.errors import LibraryNotFound, UsageError
 from pipeline.retrieve.fuse import Recipe, fuse
 from pipeline.types import Embedder, PassageIndex, PassageTable, Vectors
 
-# All cosines of so many passages take 1.5 ms, Chroma's 300 nearest 4 ms and some are missing.
-EXACT_ROWS = 60_000
-# Gathering more rows than this costs more than masking the product with all of them.
-GATHER_ROWS = 20_000
+# All cosines of so many take half a millisecond; Chroma's 300 nearest 4 ms, and some are missing.
+EXACT_ROWS = 20_000
+# Gathering one row of the matrix costs as much as multiplying twenty where they are.
+GATHER_COST = 20
 
 RECIPE = Recipe()
 
@@ -121,18 +121,17 @@ def _dense(
     exact_rows: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Positions of all candidates (c,), ascending, and their exact cosines (q, c)."""
-    rows = len(index.table) if allowed is None else int(np.count_nonzero(allowed))
     listed = [positions for positions, _ in words]
-    if allowed is not None and rows <= GATHER_ROWS:
-        positions = np.flatnonzero(allowed)
-        return _shortlist(positions, index.cosine(vectors, positions), listed, top)
-    if allowed is None and rows > exact_rows:
+    every = len(index.table)
+    if allowed is None and every > exact_rows:
         candidates = np.unique(np.concatenate([index.propose(vectors, top), *listed]))
         return candidates, index.cosine(vectors, candidates)
-    cosines = index.cosine(vectors)
-    if allowed is not None:
-        cosines = np.where(allowed, cosines, np.float32(-2.0))
-    return _shortlist(np.arange(len(index.table)), cosines, listed, top)
+    if allowed is None:
+        return _shortlist(np.arange(every), index.cosine(vectors), listed, top)
+    positions = np.flatnonzero(allowed)
+    if len(positions) * GATHER_COST <= every:
+        return _shortlist(positions, index.cosine(vectors, positions), listed, top)
+    return _shortlist(positions, index.cosine(vectors)[:, positions], listed, top)
 
 
 def _shortlist(
@@ -146,14 +145,9 @@ def _shortlist(
     if size <= top:
         return positions, cosines
     nearest = np.argpartition(cosines, size - top, axis=1)[:, size - top :]
-    chosen = np.unique(np.concatenate([nearest.ravel(), *_places(positions, listed)]))
+    worded = [np.searchsorted(positions, hits) for hits in listed]
+    chosen = np.unique(np.concatenate([nearest.ravel(), *worded]))
     return positions[chosen], cosines[:, chosen]
-
-
-def _places(
-    positions: NDArray[np.int64], listed: list[NDArray[np.int64]]
-) -> list[NDArray[np.int64]]:
-    return [np.searchsorted(positions, hits) for hits in listed]
 
 
 def _spread(words: _WordHits, candidates: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -14,8 +14,11 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import secrets
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -40,9 +43,11 @@ MOST_NEIGHBOURS = 500
 _HNSW = {"space": "cosine", "ef_construction": 100, "ef_search": 2 * MOST_NEIGHBOURS}
 _BATCH_ROWS = 5000  # Chroma takes 5461 at most
 LAG_ROWS = 5000  # so many can be scored exactly beside it in about a millisecond
-_SAMPLE = 16
+_SAMPLE = 100
+_FOUND = 0.98  # of a sound graph; a damaged one finds .66 to .89
 _SAME = 1e-4  # cosine distance of a vector to itself, rounding included
 _RETRY_SECONDS = 10.0
+_PATIENCE_SECONDS = 120.0
 _STATE = "footnote.json"
 
 _log = logging.getLogger(__name__)
@@ -58,6 +63,7 @@ class ChromaVectors(ABC):
     """
 
     name: str
+    url = ""  # of the server, "" for an embedded database
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,12 +80,18 @@ class ChromaVectors(ABC):
     def _connect(self) -> Any:
         """A new Chroma client that knows all that was written so far."""
 
+    def _disconnect(self, client: Any) -> None:
+        client.close()
+
     @abstractmethod
     def _erase(self, state: Mapping[str, Any]) -> None:
         """Delete everything that `state` tells of. No client is open."""
 
     @abstractmethod
     def _collection_name(self, epoch: str) -> str: ...
+
+    def _flush(self) -> None:  # noqa: B027  a server does it itself
+        """Have what was written on disk before the stamp says so."""
 
     def _may_open(self) -> AbstractContextManager[None]:
         """Held while a reader opens the collection; raises `LibraryBusy`."""
@@ -126,7 +138,7 @@ class ChromaVectors(ABC):
         with self._guard, self._idle:
             self._idle.wait_for(lambda: self._questions == 0)
             if self._client is not None:
-                self._client.close()
+                self._disconnect(self._client)
             self._client = self._collection = None
             self._visit, self._opened = "", Stamp()
 
@@ -187,20 +199,29 @@ class ChromaVectors(ABC):
             self._erase(state)
 
     def wrong(self, catalog: Catalog) -> str:
-        """What is wrong with the collection, "" when nothing is: its size and a sample.
+        """What is wrong with the collection, "" when nothing is found. Hold the lock.
 
-        Hold the lock. Opens what is stored, whatever this process had open.
+        Looked at in a child process: Chroma's own code ends a process that opens a graph which
+        was cut off while it was written.
         """
         with self._guard:
-            state = self._state()
-            if not state:
+            self.close()
+            if not self._state():
                 return "there is none"
-            try:
-                with _named(IndexDamaged, self.name):
-                    self._open(state)
-                    return self._wrong(state, catalog)
-            except IndexDamaged as error:
-                return error.message
+            return examined_in_child(catalog.folder, self.url)
+
+    def examine(self, catalog: Catalog) -> str:
+        """Compare the collection with the catalog: its size, and whether passages find themselves.
+
+        A random sample, and the rows written last, which a crash would have spoilt.
+        """
+        state = self._state()
+        try:
+            with _named(IndexDamaged, self.name):
+                self._open(state)
+                return self._difference(state) or self._unfound(catalog, state["last_row"])
+        except IndexDamaged as error:
+            return error.message
 
     def _begin(self, epoch: str, old: Mapping[str, Any]) -> dict[str, Any]:
         self.remove()
@@ -215,7 +236,14 @@ class ChromaVectors(ABC):
 
     def _resume(self, state: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
         """Open what another process wrote, or this one before it failed; begin anew if damaged."""
-        wrong = self.wrong(catalog)
+        try:
+            wrong = self.wrong(catalog) if state["busy"] else ""
+            if not wrong:
+                with _named(IndexDamaged, self.name):
+                    self._open(state)
+                    wrong = self._difference(state)
+        except IndexDamaged as error:
+            wrong = error.message
         if not wrong:
             return state
         _log.warning("the collection in %s is built anew: %s", self.name, wrong)
@@ -229,15 +257,18 @@ class ChromaVectors(ABC):
         )
         self._visit, self._opened = state["visit"], stamp_of(state)
 
-    def _wrong(self, state: Mapping[str, Any], catalog: Catalog) -> str:
+    def _difference(self, state: Mapping[str, Any]) -> str:
         count = self._collection.count()
         spare = _BATCH_ROWS if state["busy"] else 0  # of a batch whose writer was killed
         if abs(count - state["count"]) > spare:
             return f"it holds {count} passages, not {state['count']}"
-        rows = catalog.sample_rows(_SAMPLE, state["last_row"])
+        return ""
+
+    def _unfound(self, catalog: Catalog, last_row: int) -> str:
+        rows = catalog.sample_rows(_SAMPLE, last_row) + catalog.last_rows(_SAMPLE, last_row)
         found = [self._holds(vector) for vector in catalog.vectors_of(rows).values()]
-        if sum(found) < 0.9 * len(found):
-            return f"{len(found) - sum(found)} of {len(found)} vectors do not find themselves"
+        if sum(found) < _FOUND * len(found):
+            return f"{len(found) - sum(found)} of {len(found)} passages do not find themselves"
         return ""
 
     def _holds(self, vector: NDArray[np.float32]) -> bool:
@@ -260,6 +291,7 @@ class ChromaVectors(ABC):
             self._collection.delete(ids=[str(r) for r in removed[start : start + _BATCH_ROWS]])
         if finished:
             state["generation"] = target
+        self._flush()
         self._mark({**state, "count": self._collection.count()}, busy=False)
 
     def _add(self, batch: PassageBatch) -> None:
@@ -314,6 +346,12 @@ class ChromaFolder(ChromaVectors):
     def _collection_name(self, epoch: str) -> str:
         return "passages"
 
+    def _flush(self) -> None:
+        for file in self.folder.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as opened:
+                    os.fsync(opened.fileno())
+
     def _may_open(self) -> AbstractContextManager[None]:
         return locked(self._library, 0, shared=True)
 
@@ -328,7 +366,7 @@ class ChromaServer(ChromaVectors):
 
     def __init__(self, library: Path, url: str) -> None:
         super().__init__(library / "index" / "chroma-server")
-        self._url = url
+        self.url = url
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SettingsError(f"chroma = {url!r} is not a URL", "chroma = http://localhost:8000")
@@ -341,14 +379,21 @@ class ChromaServer(ChromaVectors):
 
         quiet = chromadb.Settings(anonymized_telemetry=False)
         try:
-            return chromadb.HttpClient(
+            client = chromadb.HttpClient(
                 host=self._host, port=self._port, ssl=self._ssl, settings=quiet
             )
+            _connection(client).timeout = _PATIENCE_SECONDS  # it would wait for ever
+            return client
         except ValueError as error:  # what its client makes of a refused connection
             raise ModelUnavailable(
-                f"no Chroma server answers at {self._url}",
+                f"no Chroma server answers at {self.url}",
                 "chroma run --path FOLDER, or leave the setting chroma empty",
             ) from error
+
+    def _disconnect(self, client: Any) -> None:
+        client.close()
+        for one in (client, client._admin_client):  # whose connections it forgets
+            _connection(one).close()
 
     def _erase(self, state: Mapping[str, Any]) -> None:
         from chromadb.errors import NotFoundError
@@ -357,29 +402,53 @@ class ChromaServer(ChromaVectors):
             client = self._connect()
             with suppress(NotFoundError):
                 client.delete_collection(self._collection_name(state["epoch"]))
-            client.close()
+            self._disconnect(client)
 
     def _collection_name(self, epoch: str) -> str:
         return f"footnote-{epoch}"
 
 
+def _connection(client: Any) -> Any:
+    """The `httpx.Client` under a Chroma client, which offers no other way to it."""
+    return client._server._session
+
+
+def open_chroma(library: Path, url: str) -> ChromaVectors:
+    """The collection of a library: on the server at `url`, embedded when that is empty."""
+    return ChromaServer(library, url) if url else ChromaFolder(library)
+
+
+def examined_in_child(library: Path, url: str) -> str:
+    """`examine` in a process of its own: what is wrong, or how that process died."""
+    import pipeline
+
+    package = str(Path(pipeline.__file__).resolve().parent.parent)
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.store.examine", str(library.absolute()), url],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode == 0:
+        return done.stdout.strip()
+    last = (done.stderr.strip() or "without a word").splitlines()[-1]
+    return f"opening it ended a process with {done.returncode}: {last}"
+
+
 @contextmanager
 def _named(error: type[FootnoteError], name: str) -> Iterator[None]:
-    """Turn Chroma's failures, and those of its connection, into `error`."""
-    try:
-        yield
-    except FootnoteError:
-        raise
-    except Exception as failure:
-        if not isinstance(failure, _failures()):
-            raise
-        message = f"{name} failed: {type(failure).__name__}: {failure}"
-        raise error(message, "footnote doctor --repair") from failure
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What Chroma raises when its files or its server fail it."""
+    """Turn Chroma's failures into `error`, those of a connection into `ModelUnavailable`."""
     import httpx
     from chromadb.errors import ChromaError
 
-    return (ChromaError, httpx.HTTPError, OSError, ValueError)
+    try:
+        yield
+    except httpx.HTTPError as failure:
+        message = f"{name} does not answer: {failure}"
+        raise ModelUnavailable(message, "see whether the Chroma server is up") from failure
+    except (ChromaError, OSError, ValueError) as failure:
+        message = f"{name} failed: {type(failure).__name__}: {failure}"
+        raise error(message, "footnote doctor --repair") from failure

@@ -243,6 +243,14 @@ class Passages(Segments):
         )
         return sorted({row for row in found if row is not None})
 
+    def last_rows(self, count: int, last_row: int) -> list[int]:
+        """The `count` greatest rows up to `last_row`, greatest first."""
+        found = self.rows(
+            'SELECT "row" FROM passages WHERE "row" <= ? ORDER BY "row" DESC LIMIT ?',
+            (last_row, count),
+        )
+        return [row for (row,) in found]
+
     def forget_passages(self, video_id: str) -> None:
         """Delete all passages of a video and leave tombstones."""
         with self.transaction():

@@ -17,7 +17,7 @@ import numpy as np
 from pipeline.errors import IndexDamaged
 from pipeline.store.analysis import query_terms
 from pipeline.store.catalog import Catalog
-from pipeline.store.chroma import ChromaFolder, ChromaServer, ChromaVectors
+from pipeline.store.chroma import ChromaVectors, open_chroma
 from pipeline.store.lock import locked
 from pipeline.store.matrix import Matrix, MatrixWriter, open_matrix
 from pipeline.store.passages import StoredPassage
@@ -67,7 +67,7 @@ def library_indexes(folder: Path, chroma: str = "") -> Indexes:
     `chroma` is a server's URL, "" for the embedded database.
     """
     index = folder / "index"
-    vectors = ChromaServer(folder, chroma) if chroma else ChromaFolder(folder)
+    vectors = open_chroma(folder, chroma)
     return Indexes(
         folder, MatrixWriter(index / "matrix"), WordIndexWriter(index / "words"), vectors
     )

@@ -77,6 +77,6 @@ def cosines(questions: Vectors, vectors: Vectors) -> NDArray[np.float32]:
 def greatest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     """Columns that are among the `count` greatest of any row of (q, n), ascending."""
     size = values.shape[1]
-    if count >= size:
-        return np.arange(size, dtype=np.int64)
+    if not 0 < count < size:
+        return np.arange(size if count > 0 else 0, dtype=np.int64)
     return np.unique(np.argpartition(values, size - count, axis=1)[:, size - count :])

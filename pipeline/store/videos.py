@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.errors import VideoNotFound
 from pipeline.store.database import Database, Row
-from pipeline.types import Filters, Video
+from pipeline.types import Video
 
 _COLUMNS = (
     "video_id, title, path, duration, sha256, size, modified_ns, sidecars, date, language, url,"
@@ -78,30 +78,6 @@ class Videos(Database):
     def video_numbers(self) -> dict[int, str]:
         """Video id by the number that derived indexes store."""
         return dict(self.rows("SELECT number, video_id FROM videos"))
-
-    def videos_matching(self, filters: Filters) -> list[str]:
-        """Ids of the videos that the filters let through, ascending; sources play no part.
-
-        `folder` is compared with absolute paths as they are stored. A video without a date
-        does not pass a filter by date.
-        """
-        conditions: dict[str, Sequence[Any]] = {}
-        if filters.videos:
-            listed = json.dumps(list(filters.videos))
-            conditions["video_id IN (SELECT value FROM json_each(?))"] = (listed,)
-        if filters.folder:
-            inside = filters.folder.rstrip("/") + "/"
-            conditions["substr(path, 1, ?) = ?"] = (len(inside), inside)
-        if filters.after:
-            conditions["date >= ?"] = (filters.after,)
-        if filters.before:
-            conditions["date <> '' AND date < ?"] = (filters.before,)
-        rows = self.rows(
-            f"SELECT video_id FROM videos WHERE {' AND '.join(conditions) or '1'}"
-            " ORDER BY video_id",
-            [value for values in conditions.values() for value in values],
-        )
-        return [video_id for (video_id,) in rows]
 
     def resolve(self, reference: str) -> str:
         """The id of the video that `reference` means: an id, a unique start of one, or a path.

@@ -1,0 +1,154 @@
+"""Answers without a language model: the right statement quoted, or an honest no."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.answer.ask import NOT_ANSWERED, answer_question
+from pipeline.answer.cite import resolves
+from pipeline.answer.wording import asked_kind, holds_kind, names, negations, question_stems
+from pipeline.models.embedding import load_embedder
+from pipeline.types import Answer, Segment
+from tests.answer_made import MadeTranscripts, found, moment, speech, timed
+from tests.test_answer_statements import tracks
+
+LIBRARY = MadeTranscripts(
+    {
+        "talk": [
+            timed(10.0, "Good evening. The harvest of the greenhouse weighed nine kilos. Beans"),
+            timed(17.0, "were the first crop of the greenhouse. The pumps run all day."),
+            Segment("screen", 0.0, 40.0, "The harvest of the greenhouse\nYuki Sandoval, botanist"),
+        ],
+        "update": [
+            *speech((5.0, 9.0, "The harvest of the greenhouse weighed fourteen kilos.")),
+            *speech((9.5, 13.0, "Orchids did not survive the salt winds.")),
+        ],
+        "copy": speech((60.0, 64.0, "The harvest of the greenhouse weighed nine kilos!")),
+    }
+)
+MOMENTS = (
+    moment("talk", 0.0, 40.0, "speech", "screen"),
+    moment("update", 0.0, 15.0),
+    moment("copy", 55.0, 70.0),
+)
+
+
+def ask(question: str, library: MadeTranscripts = LIBRARY) -> Answer:
+    return answer_question(question, found(*MOMENTS), library, load_embedder("fake:512"))
+
+
+def test_the_answer_quotes_the_words_that_hold_it_at_their_own_time() -> None:
+    answer = ask("How many kilos did the harvest of the greenhouse weigh?")
+    first = answer.citations[0]
+    assert first.quote == "The harvest of the greenhouse weighed nine kilos."
+    assert (first.video_id, first.start, first.end) == ("talk", 11.0, 15.0)
+    assert first.link == "file:///videos/talk.mp4#t=11"
+    assert answer.answer.startswith("“The harvest of the greenhouse weighed nine kilos.” [1]")
+    assert not answer.abstained and 0.5 <= answer.confidence <= 1.0
+
+
+def test_videos_that_contradict_each_other_are_both_quoted_and_a_copy_is_not() -> None:
+    answer = ask("How many kilos did the harvest of the greenhouse weigh?")
+    assert [c.video_id for c in answer.citations] == ["talk", "update"]
+    assert "fourteen" in answer.answer
+
+
+def test_a_sentence_over_two_cues_is_quoted_whole() -> None:
+    answer = ask("Which beans were the first crop of the greenhouse?")
+    assert answer.citations[0].quote == "Beans were the first crop of the greenhouse."
+    assert (answer.citations[0].start, answer.citations[0].end) == (15.0, 20.5)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who won the world cup of 1990?",
+        "When was the greenhouse painted?",
+        "What is the capital of Mongolia?",
+        "zzz",
+        "???",
+    ],
+)
+def test_what_the_library_does_not_know_it_does_not_answer(question: str) -> None:
+    answer = ask(question)
+    assert answer.abstained and answer.answer == NOT_ANSWERED
+    assert answer.sentences == () and answer.citations == ()
+    assert 0.0 <= answer.confidence < 0.5
+    assert answer.moments == MOMENTS
+
+
+def test_a_marker_in_a_quote_cannot_pass_for_one_of_the_answer() -> None:
+    library = MadeTranscripts(
+        {
+            "talk": speech((0.0, 5.0, "The harvest [7] of the greenhouse [2, 3] was nine kilos.")),
+            "update": [],
+            "copy": [],
+        }
+    )
+    answer = ask("How many kilos was the harvest of the greenhouse?", library)
+    assert answer.answer == "“The harvest (7) of the greenhouse (2, 3) was nine kilos.” [1]"
+    assert answer.citations[0].quote == library.segments("talk")[0].text
+
+
+@settings(max_examples=60)
+@given(tracks(), st.text(max_size=40).filter(str.strip))
+def test_whatever_is_asked_of_whatever_text_every_quote_is_stored(
+    track: list[Segment], question: str
+) -> None:
+    library = MadeTranscripts({"v": track})
+    everything = moment("v", 0.0, 5000.0, "speech", "caption", "screen", "sound")
+    embedder = load_embedder("fake:16")
+    for asked in (question, track[0].text):
+        if asked.strip():
+            answer = answer_question(asked, found(everything), library, embedder)
+            assert all(resolves(c, library.segments("v")) for c in answer.citations)
+            assert all(s.citations for s in answer.sentences)
+            assert answer.abstained == (not answer.sentences)
+
+
+# ---------------------------------------------------------------- wording
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("How many panels are on the roof?", "count"),
+        ("At what altitude does the balloon burst?", "count"),
+        ("How old is the seal?", "duration"),
+        ("How long is the crossing?", "duration"),
+        ("When will the ferry be back?", "time"),
+        ("On what date was the jetty opened?", "time"),
+        ("Who built the lighthouse?", "person"),
+        ("Who came, and how long did she stay?", "person"),
+        ("Why is it closed?", "other"),
+        ("wifi password", "other"),
+    ],
+)
+def test_a_question_tells_what_kind_of_answer_it_wants(question: str, kind: str) -> None:
+    assert asked_kind(question) == kind
+
+
+def test_text_holds_a_kind_of_answer_or_does_not() -> None:
+    assert holds_kind("count", "It bursts at about 29 kilometres.")
+    assert not holds_kind("count", "It bursts too low.")
+    assert holds_kind("duration", "The crossing takes thirty-five minutes.")
+    assert not holds_kind("duration", "Room for eight passengers.")
+    assert holds_kind("time", "She sails at a quarter past four.")
+    assert holds_kind("time", "On the 2nd of November.")
+    assert not holds_kind("time", "She needs a new gearbox.")
+    assert holds_kind("person", "It was filmed by Edwin Ashgrove.")
+    assert not holds_kind("person", "Four hands for the quarry stone.")
+
+
+def test_what_a_question_is_about_leaves_out_how_it_asks() -> None:
+    assert question_stems("What does the speaker say about the gearbox in this video?") == [
+        "gearbox"
+    ]
+    assert question_stems("What is that?") == ["what", "is", "that"]
+
+
+def test_names_and_negations() -> None:
+    assert names("The boat of Port Ambry uses GitHub.") == {"port", "ambry", "github"}
+    assert negations("It isn't open and never was.") == 2
