@@ -82,6 +82,25 @@ class ImportResult:
     took_ms: Mapping[str, float]
 
 
+def plan_of(paths: Sequence[str | Path], settings: Settings) -> Plan:
+    """What `add` would read, and with which models. Loads no model, reads no video.
+
+    Raises `UsageError` for a path that is not there. The library need not exist yet.
+    """
+    from pipeline.ingest.discover import find_media
+
+    files = find_media(paths, settings.library)
+    shelf = Shelf(settings, settings.embedding_model)
+    speech, captions = shelf.name("speech"), shelf.name("captions")
+    stages = {
+        "speech": f"subtitles, else {speech}" if speech else "subtitles",
+        "screen": shelf.name("screen"),
+        "captions": captions or f"none: {shelf.reason('captions')}",
+    }
+    sizes = tuple((str(file), file.stat().st_size) for file in files)
+    return Plan(settings.profile, sizes, stages)
+
+
 class Library:
     """One library, open for reading and writing. Safe to share between threads; close it.
 
@@ -131,22 +150,6 @@ class Library:
         self.close()
 
     # ------------------------------------------------------------ filling
-
-    def plan(self, paths: Sequence[str | Path]) -> Plan:
-        """What `add` would read and with which models. Loads no model, reads no video."""
-        from pipeline.ingest.discover import find_media
-
-        files = find_media(paths, self.path)
-        roles = {"speech": "speech", "screen": "screen", "captions": "captions"}
-        chosen = {stage: self._shelf.name(role) for stage, role in roles.items()}  # type: ignore[arg-type]
-        stages = {
-            "speech": f"subtitles, else {chosen['speech']}" if chosen["speech"] else "subtitles",
-            "screen": chosen["screen"],
-            "captions": chosen["captions"] or f"none: {self._shelf.reason('captions')}",
-            "passages": self._shelf.embedding,
-        }
-        sizes = tuple((str(file), file.stat().st_size) for file in files)
-        return Plan(self.settings.profile, sizes, stages)
 
     def add(self, paths: Sequence[str | Path], progress: Progress | None = None) -> AddResult:
         """Bring every video among `paths` up to date; see `footnote add`.
@@ -427,10 +430,11 @@ class Library:
         self._check_embedding()
         if self._index is None:
             self._index = open_index(self._catalog, self._indexes)
-        self._index = self._index.refresh()
-        if not len(self._index.table):
+        index: PassageIndex = self._index.refresh()
+        self._index = index
+        if not len(index.table):
             raise LibraryNotFound(f"the library {self.path} is empty", "footnote add PATH")
-        return self._index
+        return index
 
     def _hypothetical(self, query: str, took: dict[str, float]) -> Sequence[str]:
         """Hypothetical passages where a language model is to write them, else none."""
@@ -535,7 +539,7 @@ def _summary(
     video: Video, counts: Mapping[str, int], stages: Mapping[str, StageRecord]
 ) -> VideoSummary:
     pending = tuple(n for n, r in stages.items() if r.status in ("pending", "failed"))
-    sources = {source: counts[source] for source in SOURCES if source in counts}
+    sources: dict[str, int] = {source: counts[source] for source in SOURCES if source in counts}
     return VideoSummary(
         video.video_id, video.title, video.path, video.duration, video.added, sources, pending
     )

@@ -80,6 +80,7 @@ def write(
     metadata: dict[str, str] | None = None,
     cover: Image | None = None,
     codec: str = "libx264",
+    preset: str = "ultrafast",
 ) -> Path:
     """Encode a file; its container follows from the extension. Returns `path`.
 
@@ -92,7 +93,7 @@ def write(
         packets: list[av.Packet] = []
         shown = list(pictures)
         if shown:
-            packets += _video(output, shown, fps, rotation, offset, codec)
+            packets += _video(output, shown, fps, rotation, offset, codec, preset)
         if cover is not None:
             packets += _cover(output, cover)
         for track in tracks:
@@ -115,6 +116,7 @@ def _video(
     rotation: int,
     offset: float,
     codec: str,
+    preset: str,
 ) -> list[av.Packet]:
     height, width = pictures[0][1].shape[:2]
     stream = output.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
@@ -122,7 +124,7 @@ def _video(
     stream.codec_context.time_base = Fraction(1, _TICKS)
     stream.codec_context.thread_count = 1
     if codec == "libx264":
-        stream.options = {"preset": "ultrafast", "crf": "12", "g": "50"}
+        stream.options = {"preset": preset, "crf": "12", "g": "50", "bf": "0"}
     if rotation:
         stream.set_display_rotation(-rotation)
     ticks = [round((time + offset) * _TICKS) for time, _ in pictures]
@@ -264,28 +266,33 @@ def pan(picture: Image, time: float, size: tuple[int, int] = SIZE, speed: float 
 # ---------------------------------------------------------------- whole clips
 
 
-def footage(path: Path, seconds: float = 6.0, size: tuple[int, int] = (640, 360)) -> Path:
-    """A camera that never rests, with a cut every three seconds."""
+def footage(
+    path: Path, seconds: float = 6.0, size: tuple[int, int] = (640, 360), preset: str = "ultrafast"
+) -> Path:
+    """A camera that never rests, with grain and a cut every three seconds."""
     wide = [texture(seed, (size[0] * 2, size[1])) for seed in range(int(seconds // 3) + 1)]
-    return write(path, at_rate(25, seconds, lambda time: pan(wide[int(time // 3)], time, size)))
+    grain = np.random.default_rng(0).integers(-6, 7, (8, size[1], size[0], 1), np.int16)
+
+    def draw(time: float) -> Image:
+        view = pan(wide[int(time // 3)], time, size) + grain[round(time * 25) % 8]
+        return view.clip(0, 255).astype(np.uint8)
+
+    return write(path, at_rate(25, seconds, draw), preset=preset)
 
 
-def slides(path: Path, seconds: float = 8.0, size: tuple[int, int] = (1280, 720)) -> Path:
+def slides(
+    path: Path, seconds: float = 8.0, size: tuple[int, int] = (1280, 720), preset: str = "ultrafast"
+) -> Path:
     """A slide every four seconds."""
     pages = [_page(number, size) for number in range(int(seconds // 4) + 1)]
-    return write(path, at_rate(25, seconds, lambda time: pages[int(time // 4)]))
+    return write(path, at_rate(25, seconds, lambda time: pages[int(time // 4)]), preset=preset)
 
 
-def _page(number: int, size: tuple[int, int]) -> Image:
-    random = np.random.default_rng(number)
-    letters = list("abcdefghijklmnopqrstuvwxyz      ")
-    lines = ["".join(random.choice(letters, random.integers(10, 30))) for _ in range(7)]
-    return slide(f"Chapter {number + 1}", *lines, size=size)
-
-
-def scrolling(path: Path, seconds: float = 8.0, size: tuple[int, int] = (1280, 720)) -> Path:
+def scrolling(
+    path: Path, seconds: float = 8.0, size: tuple[int, int] = (1280, 720), preset: str = "ultrafast"
+) -> Path:
     """A terminal in which two lines a second come up from below."""
-    rows = [f"step {row}: compiled module number {row * 37 % 101}" for row in range(400)]
+    rows = [words(row) for row in range(int(2 * seconds) + 14)]
     pages: dict[int, Image] = {}
 
     def draw(time: float) -> Image:
@@ -294,4 +301,36 @@ def scrolling(path: Path, seconds: float = 8.0, size: tuple[int, int] = (1280, 7
             pages[first] = slide(*rows[first : first + 13], size=size, dark=True)
         return pages[first]
 
-    return write(path, at_rate(25, seconds, draw))
+    return write(path, at_rate(25, seconds, draw), preset=preset)
+
+
+def _page(number: int, size: tuple[int, int]) -> Image:
+    lines = [words(100 * number + line) for line in range(7)]
+    return slide(f"Chapter {number + 1}", *lines, size=size)
+
+
+def words(seed: int) -> str:
+    """A line of 10 to 40 letters and spaces that no other seed gives."""
+    random = np.random.default_rng(seed)
+    letters = list("abcdefghijklmnopqrstuvwxyz      ")
+    return "".join(random.choice(letters, random.integers(10, 40)))
+
+
+# ---------------------------------------------------------------- damage
+
+
+def truncated(source: Path, path: Path, share: float) -> Path:
+    """The first `share` of a file's bytes."""
+    data = source.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def flipped(source: Path, path: Path, count: int, spare: int = 2000, seed: int = 0) -> Path:
+    """A file with `count` random bytes changed, none among the first `spare`."""
+    data = bytearray(source.read_bytes())
+    random = np.random.default_rng(seed)
+    for place in random.integers(spare, len(data), count):
+        data[place] ^= int(random.integers(1, 256))
+    path.write_bytes(data)
+    return path

@@ -19,6 +19,7 @@ import chromadb
 import chromadb.api.rust  # noqa: F401
 import tantivy  # noqa: F401
 
+from pipeline.store import chroma
 from pipeline.store import synchronise as synchronising
 from pipeline.store.catalog import Catalog
 from pipeline.store.synchronise import check, library_indexes, synchronise
@@ -121,6 +122,7 @@ def write(folder: Path, name: str, count: int) -> None:
 
 if __name__ == "__main__":
     os.fsync = lambda descriptor: None  # what is tested is a process that dies, not a power cut
+    chroma._HNSW["sync_threshold"] = 10  # so that Chroma writes its graph all the time
     command, library, *rest = sys.argv[1:]
     if command == "steps":
         steps(Path(library))

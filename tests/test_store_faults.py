@@ -18,7 +18,7 @@ from pipeline.store.synchronise import check, library_indexes, synchronise
 from tests.store_made import add_video, made_catalog, made_vectors
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = 12  # of about 150; all of them are tried by `python -m tests.store_crashes die`
+PLACES = 8  # of about 150; all of them are tried by `python -m tests.store_crashes die`
 
 
 def worker(*arguments: object) -> subprocess.Popen[str]:

@@ -15,7 +15,8 @@ import pytest
 from pipeline.errors import ModelUnavailable, SettingsError
 from pipeline.store import chroma as chroma_module
 from pipeline.store.catalog import Catalog
-from pipeline.store.chroma import ChromaFolder, ChromaServer, ChromaVectors
+from pipeline.store.chroma import ChromaVectors
+from pipeline.store.chroma_places import ChromaFolder, ChromaServer
 from pipeline.store.matrix import MatrixWriter, open_matrix
 from pipeline.store.stamps import read_state, write_state
 from pipeline.store.vectors import ExactVectors, VectorIndex

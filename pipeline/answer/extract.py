@@ -32,15 +32,17 @@ from pipeline.types import Embedder, Vectors
 MAX_SENTENCES = 4
 CONTEXT_SECONDS = 30.0  # how far away a neighbour still belongs to what is being said
 SHORTLIST = 24  # statements whose context is embedded too
+ELSEWHERE = 0.5
 NEAR_DUPLICATE = 0.8  # share of stems in common
 
-# The score, in logits.
-OWN_COSINE, CONTEXT_COSINE, CONTEXT_WORDS = 2.0, 6.0, 2.0
-WRONG_KIND = -6.0  # nothing in it could be the number, date or name that is asked for
+# The score, in logits. Context is what a statement is about, its own words what it says.
+OWN_COSINE, CONTEXT_COSINE, CONTEXT_WORDS = 3.5, 10.0, 3.5
+WRONG_KIND = -7.0  # nothing in it could be the number, date or name that is asked for
+NOTHING_NEW = -1.5  # it names what the question names, and no more
 BEST_MOMENT = 1.0  # falls by half with every second moment further down
 DOUBTFUL = -1.0
-BIAS = -5.0
-# A further sentence is quoted when it is nearly as good as the best one.
+BIAS = -9.5
+# A further statement is quoted when its score is this close to the best one's.
 FURTHER = 1.0
 
 
@@ -83,10 +85,11 @@ def score(question: str, evidence: Sequence[Evidence], embedder: Embedder) -> ND
         scores[i] = (
             BIAS
             + OWN_COSINE * own[i]
-            + CONTEXT_COSINE * context_cosine
+            + CONTEXT_COSINE * max(own[i], context_cosine)
             + CONTEXT_WORDS * covered[i]
             + WRONG_KIND * (not holds_kind(kind, statement.text))
             + BEST_MOMENT * 0.5 ** (evidence[i].rank / 2)
+            + NOTHING_NEW * _says_nothing_new(question, evidence[i])
             + DOUBTFUL * statement.doubtful
         )
     return scores
@@ -123,22 +126,33 @@ def _context_cosines(
 def _covered(
     question: str, evidence: Sequence[Evidence], contexts: Sequence[Sequence[int]]
 ) -> list[float]:
-    """Share of the question's words in each context or its video's title, rare words most.
+    """Share of the question's words that each context or its video's title has, rare words most.
 
-    Rarity is counted in the evidence: what every moment has is the topic, what none has is
-    probably what the library does not know.
+    A word that only the rest of the video's evidence has counts `ELSEWHERE`. Rarity is counted
+    in the evidence: what every statement has is the topic, what none has is probably what the
+    library does not know.
     """
     stems = [_stems(item, item.statement.text) for item in evidence]
-    titles = [_stems(item, item.video.title) for item in evidence]
     frequency = Counter(stem for found in stems for stem in found)
+    videos: dict[str, frozenset[str]] = {}
+    for item, found in zip(evidence, stems, strict=True):
+        video_id = item.video.video_id
+        videos[video_id] = videos.get(video_id, frozenset()) | found
     shares = []
-    for item, title, context in zip(evidence, titles, contexts, strict=True):
-        wanted = question_stems(question, item.statement.language or "en")
-        weights = {w: math.log((len(evidence) + 1) / (frequency[w] + 0.5)) for w in wanted}
-        known = title.union(*(stems[i] for i in context))
-        total = sum(weights.values())
-        shares.append(sum(weights[w] for w in wanted if w in known) / total if total else 0.0)
+    for item, context in zip(evidence, contexts, strict=True):
+        near = _stems(item, item.video.title).union(*(stems[i] for i in context))
+        far = videos[item.video.video_id]
+        total = known = 0.0
+        for wanted in question_stems(question, item.statement.language or "en"):
+            weight = math.log((len(evidence) + 1) / (frequency[wanted] + 0.5))
+            total += weight
+            known += weight * (1.0 if wanted in near else ELSEWHERE * (wanted in far))
+        shares.append(known / total if total else 0.0)
     return shares
+
+
+def _says_nothing_new(question: str, item: Evidence) -> bool:
+    return len(_stems(item, item.statement.text) - _stems(item, question)) < 2
 
 
 def _stems(item: Evidence, text: str) -> frozenset[str]:

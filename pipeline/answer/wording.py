@@ -13,7 +13,7 @@ from typing import Literal
 
 from pipeline.answer.numerals import numbers_within
 
-Kind = Literal["count", "duration", "time", "person", "other"]
+Kind = Literal["count", "duration", "year", "time", "person", "other"]
 
 _LANGUAGES = {
     "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "en": "english",
@@ -57,6 +57,11 @@ _MONTHS = _words(
     """january february march april june july august september october november december
     monday tuesday wednesday thursday friday saturday sunday"""
 )
+_DATE = re.compile(
+    r"(?:\b\d{1,2}(?:st|nd|rd|th)?\.? (?:of )?)?\b(?:january|february|march|april|may|june|july"
+    r"|august|september|october|november|december)\b\.?(?: \d{1,2}(?:st|nd|rd|th)?\b)?"
+    r"(?:,? \d{4}\b)?"
+)
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # noqa: RUF001
 _CJK = re.compile(r"[぀-ヿ㐀-鿿豈-﫿가-힯]+")
@@ -65,6 +70,7 @@ _CLOCK = re.compile(
     r"|\b(?:noon|midnight|morning|afternoon|evening|tonight|tomorrow|yesterday)\b"
     r"|\b(?:spring|summer|autumn|winter|quarter past|half past|century)\b"
 )
+_YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
 _DURATION = re.compile(r"\b(?:second|minute|hour|day|night|week|month|year|decade|centur)")
 _NAME = re.compile(r"(?<![.!?。]\s)(?<!^)\b[^\W\d_a-z]\w+")
 _MEASURES = (
@@ -74,7 +80,8 @@ _MEASURES = (
 )
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("duration", re.compile(r"\bhow (?:long|old)\b")),
-    ("time", re.compile(r"\bwhen\b|\bwhat (?:time|year|date|day|month)\b")),
+    ("year", re.compile(r"\b(?:what|which) year\b")),
+    ("time", re.compile(r"\bwhen\b|\bwhat (?:time|date|day|month)\b")),
     ("count", re.compile(
         r"\bhow (?:many|much|far|tall|high|deep|big|large|fast|heavy|wide|thick|hot|cold|often)\b"
         rf"|\b(?:what|which)(?: \w+)? (?:is the )?(?:{_MEASURES})\b")),
@@ -154,8 +161,10 @@ def asked_kind(question: str) -> Kind:
 
 def holds_kind(kind: Kind, text: str) -> bool:
     """Whether `text` has anything in it that could be an answer of that kind."""
-    if kind == "count":
-        return bool(numbers_within(text))
+    if kind == "count":  # a number that is no part of a date
+        return bool(numbers_within(_DATE.sub(" ", fold(text))))
+    if kind == "year":
+        return bool(_YEAR.search(text))
     if kind == "duration":
         return bool(_DURATION.search(fold(text))) and bool(numbers_within(text))
     if kind == "time":

@@ -22,6 +22,7 @@ from pipeline.errors import FootnoteError, SettingsError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.library import Library
+    from pipeline.settings import Settings
     from pipeline.types import Filters
 
 app = typer.Typer(
@@ -69,18 +70,19 @@ def add(
 ) -> int:
     """Add videos: read their speech and screens, and index them. Resumable; safe to repeat."""
     from pipeline.apps import render
+    from pipeline.library import plan_of
 
     if engine != "local":
         raise UsageError(f"engine {engine!r} is not there", "footnote add --engine local PATH...")
-    with _library(library, create=not dry_run, profile=profile) as opened:
-        if dry_run:
-            plan = opened.plan(paths)
-            _emit(as_json, render.plan_json(plan), lambda: render.plan(plan))
-            return 0
-        if not as_json:
-            render.plan(opened.plan(paths))
-        with render.progress(quiet=as_json) as progress:
-            result = opened.add(paths, progress=progress)
+    settings = _settings(library, profile)
+    plan = plan_of(paths, settings)
+    if dry_run:
+        _emit(as_json, {"plan": render.plain(plan)}, lambda: render.plan(plan, render.out))
+        return 0
+    if not as_json:
+        render.plan(plan, render.log)
+    with _library(settings, create=True) as opened, render.progress(quiet=as_json) as progress:
+        result = opened.add(paths, progress=progress)
     _emit(as_json, render.add_json(result), lambda: render.added(result))
     return 4 if any(v.status in ("partial", "failed") for v in result.videos) else 0
 
@@ -302,14 +304,18 @@ def reindex(
 # ---------------------------------------------------------------- the way in and out
 
 
-@contextmanager
-def _library(
-    path: Path | None, *, create: bool = False, profile: str | None = None
-) -> Iterator[Library]:
-    from pipeline.library import Library
+def _settings(library: Path | None, profile: str | None = None) -> Settings:
     from pipeline.settings import load_settings
 
-    settings = load_settings({"library": path, "profile": profile})
+    return load_settings({"library": library, "profile": profile})
+
+
+@contextmanager
+def _library(where: Path | Settings | None, *, create: bool = False) -> Iterator[Library]:
+    """The library named by a flag, or by settings that were read already."""
+    from pipeline.library import Library
+
+    settings = _settings(where) if where is None or isinstance(where, Path) else where
     with Library(settings=settings, create=create) as library:
         yield library
 

@@ -37,7 +37,7 @@ def seconds_of(time: str) -> float:
         parts = []
     if not 1 <= len(parts) <= 3 or not all(0 <= part < float("inf") for part in parts):
         raise UsageError(f"{time!r} is not a time", "footnote play VIDEO 1:23")
-    return sum(part * 60**place for place, part in enumerate(reversed(parts)))
+    return float(sum(part * 60**place for place, part in enumerate(reversed(parts))))
 
 
 def open_at(path: str, seconds: float, library: Path) -> list[str]:

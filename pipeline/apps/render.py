@@ -132,22 +132,16 @@ def show_json(summary: VideoSummary, segments: Sequence[Segment]) -> dict[str, A
     return {**plain(summary), "segments": rows}
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
-    return {"plan": plain(plan)}
-
-
 # ---------------------------------------------------------------- tables for people
 
 
-def plan(plan: Plan) -> None:
-    """What `add` is about to do, on stderr: it is no result."""
+def plan(plan: Plan, to: Console) -> None:
+    """What `add` is about to do: on stderr before it does it, for that is no result."""
     size = sum(size for _, size in plan.files)
-    log.print(
-        f"{len(plan.files)} file{'s' * (len(plan.files) != 1)}, {size / 1e6:.1f} MB, "
-        f"profile {plan.profile}"
-    )
+    files = f"{len(plan.files)} file{'s' * (len(plan.files) != 1)}"
+    to.print(f"{files}, {size / 1e6:.1f} MB, profile {plan.profile}")
     for stage, how in plan.stages.items():
-        log.print(Text(f"  {stage:<9} {clean(how)}", style="dim"))
+        to.print(Text(f"  {stage:<9} {clean(how)}", style="dim"))
 
 
 def added(result: AddResult) -> None:

@@ -78,6 +78,8 @@ def record_expansions(
     """
     known = read_expansions(file) if file.exists() else {}
     with file.open("a", encoding="utf-8") as lines:
+        if known:
+            lines.write("\n")  # where the last line was not ended; blank lines are skipped
         for done, question in enumerate(questions, 1):
             if question.qid not in known:
                 expansion = library.expand(question.text)

@@ -100,13 +100,14 @@ class Decoder:
         """
         width, height = display_size(frame.width, frame.height, self._pixel)
         scale = min(1.0, side / max(width, height)) if side else 1.0
-        array: Image = self._reformatter.reformat(
+        small = self._reformatter.reformat(
             frame,
             width=max(1, round(width * scale)),
             height=max(1, round(height * scale)),
             format="rgb24",
-        ).to_ndarray()
-        return np.ascontiguousarray(np.rot90(array, -clockwise(frame.rotation) // 90))
+        )
+        turns = -clockwise(frame.rotation) // 90
+        return np.ascontiguousarray(np.rot90(small.to_ndarray(), turns), np.uint8)
 
     def __iter__(self) -> Iterator[tuple[float, av.video.frame.VideoFrame]]:
         """(seconds on the clock, frame) in the order in which they are shown."""

@@ -87,14 +87,15 @@ def _shrink(
     """
     import cv2
 
-    plane = frame.planes[index]
+    source = frame.planes[index]
     bits = frame.format.components[index].bits
     kind = np.uint8 if bits == 8 else np.dtype("<u2")
-    rows = np.frombuffer(plane, kind).reshape(plane.height, -1)[:, : plane.width]
+    rows = np.frombuffer(source, kind).reshape(source.height, -1)[:, : source.width]
     if factor:
         rows = rows[: size[1] * factor, : size[0] * factor]
     small = cv2.resize(rows, size, interpolation=interpolation)
-    return small if bits == 8 else (small >> (bits - 8)).astype(np.uint8)
+    plane: Plane = small if bits == 8 else (small >> (bits - 8)).astype(np.uint8)
+    return plane
 
 
 def difference_hash(luma: Plane) -> str:

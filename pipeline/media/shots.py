@@ -155,7 +155,8 @@ def _colour(picture: Picture) -> Plane:
     luma, blue, red = picture.tiny()
     size = (luma.shape[1], luma.shape[0])
     planes = [luma, cv2.resize(red, size), cv2.resize(blue, size)]
-    return cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2BGR)
+    colours: Plane = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2BGR)
+    return colours
 
 
 def _is_flash(pictures: Sequence[Picture], index: int) -> bool:

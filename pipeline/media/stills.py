@@ -30,8 +30,8 @@ _SETTLED = 4.0  # seconds in which the sharpest picture of a stretch is looked f
 _BLOCK = 8
 _MEMORY = 0.06  # weight of the newest sample in how active a block is
 _RESTLESS = 0.45  # activity from which a block counts as always moving
-_MOST_MASKED = 0.5  # share of blocks; where more moves, everything does
-_REVISIT = 10.0  # seconds after which what is masked is looked at again
+_MOST_MASKED = 0.25  # share of blocks; where more moves, everything does
+_REVISIT = 6.0  # seconds after which what is masked is looked at again
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,8 @@ def _blocks(changed: Plane) -> Grid:
     rows, columns = max(1, changed.shape[0] // _BLOCK), max(1, changed.shape[1] // _BLOCK)
     whole = changed[: rows * _BLOCK, : columns * _BLOCK]
     shares = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
-    return shares.astype(np.float32) / 255
+    grid: Grid = shares.astype(np.float32) / 255
+    return grid
 
 
 def _first(pictures: Sequence[Picture], holds: Callable[[Picture], bool]) -> int:

@@ -109,7 +109,7 @@ _JSON = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
 _ITEM = re.compile(
     r"^[ \t]*(?:[*_#]*[ \t]*(?:passage|caption|transcript)\b[ \t]*\d*[ \t]*[*_]*[ \t]*[:.)][*_]*"
     r"|[*_]{2}(?:passage|caption|transcript)[ \t]*\d*[*_]{2}"
-    r"|\(?\[?\d{1,2}[.):\]]+|[-*\u2022])(?=\s)",
+    r"|\(?\[?\d{1,2}[.):\]]+|[-*\u2022])(?=\s|\Z)",
     re.MULTILINE | re.IGNORECASE,
 )
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb*_ "

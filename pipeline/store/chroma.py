@@ -12,28 +12,23 @@ newer ones are scored exactly, and deleted ones are dropped by the caller.
 
 from __future__ import annotations
 
-import itertools
 import logging
-import os
 import secrets
-import shutil
-import subprocess
-import sys
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import FootnoteError, IndexDamaged, ModelUnavailable, SettingsError
+from pipeline.errors import FootnoteError, IndexDamaged, ModelUnavailable
 from pipeline.store.catalog import Catalog
-from pipeline.store.lock import LibraryBusy, locked
+from pipeline.store.examine import examined_in_child
+from pipeline.store.lock import LibraryBusy
 from pipeline.store.passages import PassageBatch
 from pipeline.store.stamps import Stamp, read_state, stamp_of, write_state
 from pipeline.types import SOURCES, Vectors
@@ -47,11 +42,9 @@ _SAMPLE = 100
 _FOUND = 0.98  # of a sound graph; a damaged one finds .66 to .89
 _SAME = 1e-4  # cosine distance of a vector to itself, rounding included
 _RETRY_SECONDS = 10.0
-_PATIENCE_SECONDS = 120.0
 _STATE = "footnote.json"
 
 _log = logging.getLogger(__name__)
-_numbers = itertools.count(1)
 
 
 class ChromaVectors(ABC):
@@ -316,126 +309,6 @@ class ChromaVectors(ABC):
 
     def _state(self) -> dict[str, Any]:
         return read_state(self.folder / _STATE)
-
-
-class ChromaFolder(ChromaVectors):
-    """The embedded database in `index/chroma` of a library."""
-
-    name = "chroma"
-
-    def __init__(self, library: Path) -> None:
-        super().__init__(library / "index" / "chroma")
-        self._library = library
-        # Clients of one path share what they loaded, which no reopening would renew. So every
-        # object spells its path in its own way: the bits of its number as "/" and "/.".
-        bits = f"{next(_numbers):b}"
-        spelling = "".join("/." if bit == "1" else "/" for bit in bits)
-        self._path = f"{self.folder.parent.absolute()}{spelling}/{self.folder.name}"
-
-    def _connect(self) -> Any:
-        import chromadb
-
-        self.folder.mkdir(parents=True, exist_ok=True)
-        quiet = chromadb.Settings(anonymized_telemetry=False)
-        return chromadb.PersistentClient(path=self._path, settings=quiet)
-
-    def _erase(self, state: Mapping[str, Any]) -> None:
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
-
-    def _collection_name(self, epoch: str) -> str:
-        return "passages"
-
-    def _flush(self) -> None:
-        for file in self.folder.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as opened:
-                    os.fsync(opened.fileno())
-
-    def _may_open(self) -> AbstractContextManager[None]:
-        return locked(self._library, 0, shared=True)
-
-
-class ChromaServer(ChromaVectors):
-    """A collection on a Chroma server. The library keeps only the stamp, in `index/chroma-server`.
-
-    Raises `SettingsError` for a URL that is none.
-    """
-
-    name = "chroma-server"
-
-    def __init__(self, library: Path, url: str) -> None:
-        super().__init__(library / "index" / "chroma-server")
-        self.url = url
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SettingsError(f"chroma = {url!r} is not a URL", "chroma = http://localhost:8000")
-        self._ssl = parts.scheme == "https"
-        self._host = parts.hostname
-        self._port = parts.port or (443 if self._ssl else 8000)
-
-    def _connect(self) -> Any:
-        import chromadb
-
-        quiet = chromadb.Settings(anonymized_telemetry=False)
-        try:
-            client = chromadb.HttpClient(
-                host=self._host, port=self._port, ssl=self._ssl, settings=quiet
-            )
-            _connection(client).timeout = _PATIENCE_SECONDS  # it would wait for ever
-            return client
-        except ValueError as error:  # what its client makes of a refused connection
-            raise ModelUnavailable(
-                f"no Chroma server answers at {self.url}",
-                "chroma run --path FOLDER, or leave the setting chroma empty",
-            ) from error
-
-    def _disconnect(self, client: Any) -> None:
-        client.close()
-        for one in (client, client._admin_client):  # whose connections it forgets
-            _connection(one).close()
-
-    def _erase(self, state: Mapping[str, Any]) -> None:
-        from chromadb.errors import NotFoundError
-
-        if state:
-            client = self._connect()
-            with suppress(NotFoundError):
-                client.delete_collection(self._collection_name(state["epoch"]))
-            self._disconnect(client)
-
-    def _collection_name(self, epoch: str) -> str:
-        return f"footnote-{epoch}"
-
-
-def _connection(client: Any) -> Any:
-    """The `httpx.Client` under a Chroma client, which offers no other way to it."""
-    return client._server._session
-
-
-def open_chroma(library: Path, url: str) -> ChromaVectors:
-    """The collection of a library: on the server at `url`, embedded when that is empty."""
-    return ChromaServer(library, url) if url else ChromaFolder(library)
-
-
-def examined_in_child(library: Path, url: str) -> str:
-    """`examine` in a process of its own: what is wrong, or how that process died."""
-    import pipeline
-
-    package = str(Path(pipeline.__file__).resolve().parent.parent)
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.store.examine", str(library.absolute()), url],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if done.returncode == 0:
-        return done.stdout.strip()
-    last = (done.stderr.strip() or "without a word").splitlines()[-1]
-    return f"opening it ended a process with {done.returncode}: {last}"
 
 
 @contextmanager

@@ -8,14 +8,36 @@ starts it holds the library's lock.
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.store.catalog import Catalog
-from pipeline.store.chroma import open_chroma
+
+def examined_in_child(library: Path, url: str) -> str:
+    """`examine` in a process of its own: what is wrong, or how that process died."""
+    import pipeline
+
+    package = str(Path(pipeline.__file__).resolve().parent.parent)
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.store.examine", str(library.absolute()), url],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode == 0:
+        return done.stdout.strip()
+    last = (done.stderr.strip() or "without a word").splitlines()[-1]
+    return f"opening it ended a process with {done.returncode}: {last}"
 
 
 def main(library: Path, url: str) -> None:
+    from pipeline.store.catalog import Catalog
+    from pipeline.store.chroma_places import open_chroma
+
     with Catalog(library) as catalog:
         index = open_chroma(library, url)
         sys.stdout.write(index.examine(catalog))

@@ -17,7 +17,8 @@ import numpy as np
 from pipeline.errors import IndexDamaged
 from pipeline.store.analysis import query_terms
 from pipeline.store.catalog import Catalog
-from pipeline.store.chroma import ChromaVectors, open_chroma
+from pipeline.store.chroma import ChromaVectors
+from pipeline.store.chroma_places import open_chroma
 from pipeline.store.lock import locked
 from pipeline.store.matrix import Matrix, MatrixWriter, open_matrix
 from pipeline.store.passages import StoredPassage

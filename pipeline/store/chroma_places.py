@@ -1,0 +1,119 @@
+"""Where a library's Chroma collection can be: embedded in its folder, or on a server."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipeline.errors import ModelUnavailable, SettingsError
+from pipeline.store.chroma import ChromaVectors
+from pipeline.store.lock import locked
+
+_PATIENCE_SECONDS = 120.0
+_numbers = itertools.count(1)
+
+
+class ChromaFolder(ChromaVectors):
+    """The embedded database in `index/chroma` of a library."""
+
+    name = "chroma"
+
+    def __init__(self, library: Path) -> None:
+        super().__init__(library / "index" / "chroma")
+        self._library = library
+        # Clients of one path share what they loaded, which no reopening would renew. So every
+        # object spells its path in its own way: the bits of its number as "/" and "/.".
+        bits = f"{next(_numbers):b}"
+        spelling = "".join("/." if bit == "1" else "/" for bit in bits)
+        self._path = f"{self.folder.parent.absolute()}{spelling}/{self.folder.name}"
+
+    def _connect(self) -> Any:
+        import chromadb
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        quiet = chromadb.Settings(anonymized_telemetry=False)
+        return chromadb.PersistentClient(path=self._path, settings=quiet)
+
+    def _erase(self, state: Mapping[str, Any]) -> None:
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+
+    def _collection_name(self, epoch: str) -> str:
+        return "passages"
+
+    def _flush(self) -> None:
+        for file in self.folder.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as opened:
+                    os.fsync(opened.fileno())
+
+    def _may_open(self) -> AbstractContextManager[None]:
+        return locked(self._library, 0, shared=True)
+
+
+class ChromaServer(ChromaVectors):
+    """A collection on a Chroma server. The library keeps only the stamp, in `index/chroma-server`.
+
+    Raises `SettingsError` for a URL that is none.
+    """
+
+    name = "chroma-server"
+
+    def __init__(self, library: Path, url: str) -> None:
+        super().__init__(library / "index" / "chroma-server")
+        self.url = url
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError(f"chroma = {url!r} is not a URL", "chroma = http://localhost:8000")
+        self._ssl = parts.scheme == "https"
+        self._host = parts.hostname
+        self._port = parts.port or (443 if self._ssl else 8000)
+
+    def _connect(self) -> Any:
+        import chromadb
+
+        quiet = chromadb.Settings(anonymized_telemetry=False)
+        try:
+            client = chromadb.HttpClient(
+                host=self._host, port=self._port, ssl=self._ssl, settings=quiet
+            )
+            _connection(client).timeout = _PATIENCE_SECONDS  # it would wait for ever
+            return client
+        except ValueError as error:  # what its client makes of a refused connection
+            raise ModelUnavailable(
+                f"no Chroma server answers at {self.url}",
+                "chroma run --path FOLDER, or leave the setting chroma empty",
+            ) from error
+
+    def _disconnect(self, client: Any) -> None:
+        client.close()
+        for one in (client, client._admin_client):  # whose connections it forgets
+            _connection(one).close()
+
+    def _erase(self, state: Mapping[str, Any]) -> None:
+        from chromadb.errors import NotFoundError
+
+        if state:
+            client = self._connect()
+            with suppress(NotFoundError):
+                client.delete_collection(self._collection_name(state["epoch"]))
+            self._disconnect(client)
+
+    def _collection_name(self, epoch: str) -> str:
+        return f"footnote-{epoch}"
+
+
+def _connection(client: Any) -> Any:
+    """The `httpx.Client` under a Chroma client, which offers no other way to it."""
+    return client._server._session
+
+
+def open_chroma(library: Path, url: str) -> ChromaVectors:
+    """The collection of a library: on the server at `url`, embedded when that is empty."""
+    return ChromaServer(library, url) if url else ChromaFolder(library)
