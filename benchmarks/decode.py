@@ -92,9 +92,9 @@ def made_clips(folder: Path) -> list[Path]:
     from tests import clips
 
     return [
-        clips.footage(folder / "footage.mp4", seconds=20, size=(1280, 720), preset="medium"),
-        clips.slides(folder / "slides.mp4", seconds=40, preset="medium"),
-        clips.scrolling(folder / "scrolling.mp4", seconds=20, preset="medium"),
+        clips.footage(folder / "footage.mp4", seconds=10, size=(1280, 720), preset="medium"),
+        clips.slides(folder / "slides.mp4", seconds=24, preset="medium"),
+        clips.scrolling(folder / "scrolling.mp4", seconds=10, preset="medium"),
     ]
 
 

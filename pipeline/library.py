@@ -397,7 +397,9 @@ class Library:
         )
         ranked = rank(index, embedder, Query(query, tuple(hypothetical)), allowed=allowed)
         began_moments = time.perf_counter()
-        found = moments(ranked, index, self._catalog.titles(index.table.videos), k)
+        table = index.table
+        videos = {table.videos[number] for number in table.video[ranked.positions]}
+        found = moments(ranked, index, self._catalog.titles(videos), k)
         took |= ranked.took_ms
         took |= {"moments": _since(began_moments), "total": _since(began)}
         return SearchResult(query, tuple(found), took), model

@@ -88,7 +88,9 @@ def write(
     timestamps of the container. `rotation` is in degrees clockwise, as a phone held upright has
     it. `cover` becomes a second video stream that holds one still image.
     """
-    with av.open(str(path), "w") as output:
+    # The header first, so that a truncated file still has one.
+    options = {"movflags": "faststart"} if path.suffix in (".mp4", ".mov") else {}
+    with av.open(str(path), "w", options=options) as output:
         output.metadata.update(metadata or {})
         packets: list[av.Packet] = []
         shown = list(pictures)
@@ -124,7 +126,11 @@ def _video(
     stream.codec_context.time_base = Fraction(1, _TICKS)
     stream.codec_context.thread_count = 1
     if codec == "libx264":
-        stream.options = {"preset": preset, "crf": "12", "g": "50", "bf": "0"}
+        stream.options = {
+            "preset": preset,
+            "crf": "12" if preset == "ultrafast" else "23",
+            "bf": "0",
+        }
     if rotation:
         stream.set_display_rotation(-rotation)
     ticks = [round((time + offset) * _TICKS) for time, _ in pictures]
@@ -271,7 +277,7 @@ def footage(
 ) -> Path:
     """A camera that never rests, with grain and a cut every three seconds."""
     wide = [texture(seed, (size[0] * 2, size[1])) for seed in range(int(seconds // 3) + 1)]
-    grain = np.random.default_rng(0).integers(-6, 7, (8, size[1], size[0], 1), np.int16)
+    grain = np.random.default_rng(0).integers(-3, 4, (8, size[1], size[0], 1), np.int16)
 
     def draw(time: float) -> Image:
         view = pan(wide[int(time // 3)], time, size) + grain[round(time * 25) % 8]

@@ -19,7 +19,8 @@ def test_a_sentence_over_two_cues_runs_from_the_first_to_the_last() -> None:
     )
     made = statements("v", cues)
     assert [(s.start, s.end, s.text) for s in made] == [
-        (1.0, 5.0, "Good evening. The ferry takes thirty-five minutes when the sea is kind."),
+        (1.0, 3.0, "Good evening."),
+        (1.0, 5.0, "The ferry takes thirty-five minutes when the sea is kind."),
         (5.2, 7.0, "She never sails on a Sunday."),
     ]
 
@@ -29,6 +30,11 @@ def test_word_times_say_when_a_sentence_inside_an_utterance_is_said() -> None:
     second = statements("v", [segment])[1]
     assert second.text.startswith("The harvest weighed nine kilos.")
     assert second.start == 12.0  # four words of half a second before it
+
+
+def test_a_word_alone_is_joined_to_its_neighbour() -> None:
+    made = statements("v", speech((0.0, 4.0, "How many beds are there in the house? Twelve.")))
+    assert [s.text for s in made] == ["How many beds are there in the house? Twelve."]
 
 
 def test_words_that_are_not_in_the_text_give_no_time() -> None:

@@ -191,6 +191,13 @@ def test_a_slide_that_stood_for_minutes_is_placed_where_it_was_talked_about(
     assert spans(late) == [(200, 230)]
 
 
+def test_a_slide_is_not_placed_into_a_better_moment() -> None:
+    shown = found(
+        [hit("speech", 20, 58, 1.0), hit("screen", 60, 360, 0.9), hit("sound", 50, 90, 0.8)]
+    )
+    assert spans(shown) == [(58, 90), (20, 58)]
+
+
 def test_a_slide_nobody_talked_about_is_shown_from_its_beginning() -> None:
     assert spans(found([hit("screen", 60, 360, 1.0)])) == [(60, 120)]
     weak = found([hit("screen", 60, 360, 1.0), hit("speech", 200, 230, 0.1)])

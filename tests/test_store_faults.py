@@ -18,7 +18,7 @@ from pipeline.store.synchronise import check, library_indexes, synchronise
 from tests.store_made import add_video, made_catalog, made_vectors
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = 8  # of about 150; all of them are tried by `python -m tests.store_crashes die`
+PLACES = 4  # of about 150; all of them are tried by `python -m tests.store_crashes die`
 
 
 def worker(*arguments: object) -> subprocess.Popen[str]:
@@ -46,7 +46,7 @@ def test_a_death_at_any_place_is_mended_by_going_on(tmp_path: Path) -> None:
 
 def test_killed_again_and_again_it_ends_as_if_undisturbed(tmp_path: Path) -> None:
     finish(worker("steps", tmp_path / "undisturbed"))
-    for _ in range(6):
+    for _ in range(4):
         process = worker("steps", tmp_path / "killed")
         time.sleep(random.uniform(0.6, 2.5))
         process.send_signal(signal.SIGKILL)

@@ -188,11 +188,12 @@ def test_a_reader_that_cannot_catch_up_serves_the_older_generation(
     catalog: Catalog, indexes: Indexes
 ) -> None:
     add_video(catalog, "a", ["lamp one", "lamp two"])
-    add_video(catalog, "b", ["lamp three"])
+    add_video(catalog, "b", ["lamp three", "lamp changes"])
     index = open_index(catalog, indexes)
     generation = index.generation
     with locked(catalog.folder, 0):
         catalog.remove_video("a")
+        add_video(catalog, "b", ["lamp three", "lamp changed"])
         add_video(catalog, "c", ["lamp four"])
         older = index.refresh()
         assert older.generation == generation < catalog.generation()
@@ -201,7 +202,7 @@ def test_a_reader_that_cannot_catch_up_serves_the_older_generation(
         assert older.propose(made_vectors(["lamp one"]), 5).tolist() == [0]
         assert older.refresh() is older
     newer = open_index(catalog, indexes)
-    assert newer.texts(range(2)) == ["lamp three", "lamp four"]
+    assert newer.texts(range(3)) == ["lamp three", "lamp changed", "lamp four"]
 
 
 def test_a_read_only_library_is_searched(

@@ -156,7 +156,10 @@ def test_the_collection_is_of_use_to_anyone(catalog: Catalog) -> None:
     client.close()
 
 
-def test_a_writer_opens_anew_what_another_wrote(catalog: Catalog) -> None:
+def test_a_writer_opens_anew_what_another_wrote(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(chroma_module._HNSW, "sync_threshold", 10)  # graphs are written at once
     one, two = others(catalog), others(catalog)
     texts = []
     for turn, index in enumerate((one, two, one, two)):

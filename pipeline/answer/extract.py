@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from pipeline.answer.evidence import Evidence
 from pipeline.answer.numerals import numbers_within
-from pipeline.answer.statements import one_line
+from pipeline.answer.statements import SENTENCE_GAP, one_line
 from pipeline.answer.wording import (
     asked_kind,
+    asks_to_explain,
     content_stems,
     holds_kind,
     negations,
@@ -32,16 +33,16 @@ from pipeline.types import Embedder, Vectors
 MAX_SENTENCES = 4
 CONTEXT_SECONDS = 30.0  # how far away a neighbour still belongs to what is being said
 SHORTLIST = 24  # statements whose context is embedded too
-ELSEWHERE = 0.5
+ELSEWHERE = 0.5  # what a word counts that is not near the statement but in its video
 NEAR_DUPLICATE = 0.8  # share of stems in common
 
 # The score, in logits. Context is what a statement is about, its own words what it says.
-OWN_COSINE, CONTEXT_COSINE, CONTEXT_WORDS = 3.5, 10.0, 3.5
+OWN_COSINE, CONTEXT_COSINE, CONTEXT_WORDS = 5.0, 10.0, 3.5
 WRONG_KIND = -7.0  # nothing in it could be the number, date or name that is asked for
 NOTHING_NEW = -1.5  # it names what the question names, and no more
 BEST_MOMENT = 1.0  # falls by half with every second moment further down
 DOUBTFUL = -1.0
-BIAS = -9.5
+BIAS = -10.0
 # A further statement is quoted when its score is this close to the best one's.
 FURTHER = 1.0
 
@@ -66,7 +67,7 @@ def extract(question: str, evidence: Sequence[Evidence], embedder: Embedder) -> 
     confidence = 1 / (1 + math.exp(-best))
     if confidence < 0.5:
         return Extract((), confidence)
-    return Extract(_quoted(evidence, scores), confidence)
+    return Extract(_quoted(question, evidence, scores), confidence)
 
 
 def score(question: str, evidence: Sequence[Evidence], embedder: Embedder) -> NDArray[np.float64]:
@@ -162,7 +163,9 @@ def _stems(item: Evidence, text: str) -> frozenset[str]:
 # ---------------------------------------------------------------- what is quoted
 
 
-def _quoted(evidence: Sequence[Evidence], scores: NDArray[np.float64]) -> tuple[Evidence, ...]:
+def _quoted(
+    question: str, evidence: Sequence[Evidence], scores: NDArray[np.float64]
+) -> tuple[Evidence, ...]:
     """The best statements that say different things: the best video first, then time."""
     best = float(scores.max())
     chosen: list[int] = []
@@ -172,11 +175,25 @@ def _quoted(evidence: Sequence[Evidence], scores: NDArray[np.float64]) -> tuple[
             break
         if not any(_repeats(evidence[index], evidence[other]) for other in chosen):
             chosen.append(int(index))
+    if asks_to_explain(question) and len(chosen) < MAX_SENTENCES:
+        chosen += _said_next(evidence, chosen)
     first: dict[str, int] = {}
     for place, index in enumerate(chosen):
         first.setdefault(evidence[index].video.video_id, place)
     order = sorted(chosen, key=lambda i: (first[evidence[i].video.video_id], i))
     return tuple(evidence[i] for i in order)
+
+
+def _said_next(evidence: Sequence[Evidence], chosen: Sequence[int]) -> list[int]:
+    """What the best statement's speaker said right after it, unless it is quoted anyway."""
+    here = evidence[chosen[0]].statement
+    for index in range(chosen[0] + 1, len(evidence)):
+        there = evidence[index].statement
+        if there.video_id != here.video_id or there.start - here.end > SENTENCE_GAP:
+            return []
+        if there.source == here.source == "speech":
+            return [] if index in chosen or there.speaker != here.speaker else [index]
+    return []
 
 
 def _repeats(one: Evidence, other: Evidence) -> bool:

@@ -45,7 +45,8 @@ ASKING = _words(
     mentioned mentions much name named people person place please presenter question recommend
     said say saying says show showed shown shows somebody someone something speaker speakers
     talk talked talking talks tell tells time transcript video videos clip watch work
-    kind sort type use used uses using q"""
+    kind sort type use used uses using q audiobook episode footage interview lecture lecturer
+    narration narrator podcast recording"""
 )
 _NEGATIONS = _words(
     """no not never none nobody nothing neither nor nowhere cannot without isn aren wasn weren
@@ -63,6 +64,8 @@ _DATE = re.compile(
     r"(?:,? \d{4}\b)?"
 )
 
+_LABEL = re.compile(r"\b(?:part|chapter|episode|lesson|figure|slide|page|step|version) \d+\b")
+
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # noqa: RUF001
 _CJK = re.compile(r"[぀-ヿ㐀-鿿豈-﫿가-힯]+")
 _CLOCK = re.compile(
@@ -72,6 +75,7 @@ _CLOCK = re.compile(
 )
 _YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
 _DURATION = re.compile(r"\b(?:second|minute|hour|day|night|week|month|year|decade|centur)")
+_EXPLAIN = re.compile(r"\bwhy\b|\bhow (?:do|does|did|can|could|should|to|come)\b|\bsteps?\b")
 _NAME = re.compile(r"(?<![.!?。]\s)(?<!^)\b[^\W\d_a-z]\w+")
 _MEASURES = (
     "age|altitude|amount|capacity|cost|count|depth|diameter|distance|fee|fraction|frequency"
@@ -159,10 +163,15 @@ def asked_kind(question: str) -> Kind:
     return min(found)[1] if found else "other"
 
 
+def asks_to_explain(question: str) -> bool:
+    """Whether the answer is likely to go on after the sentence that names what is asked."""
+    return bool(_EXPLAIN.search(fold(question)))
+
+
 def holds_kind(kind: Kind, text: str) -> bool:
     """Whether `text` has anything in it that could be an answer of that kind."""
-    if kind == "count":  # a number that is no part of a date
-        return bool(numbers_within(_DATE.sub(" ", fold(text))))
+    if kind == "count":  # a number that is no part of a date or a title
+        return bool(numbers_within(_LABEL.sub(" ", _DATE.sub(" ", fold(text)))))
     if kind == "year":
         return bool(_YEAR.search(text))
     if kind == "duration":

@@ -303,22 +303,9 @@ def reindexed(done: Mapping[str, Any]) -> None:
 
 
 def evaluation(report: Mapping[str, Any]) -> None:
-    """The metrics with their 95% intervals; baselines and paired differences under them."""
-    out.print(f"{report['n']} questions, value [95% interval]")
-    names = list(report["metrics"])
-    table = _table("", *names)
-    table.add_row("footnote", *(_interval(report["metrics"][name]) for name in names))
-    for baseline, metrics in report.get("baselines", {}).items():
-        table.add_row(baseline, *(_interval(metrics[name]) for name in names))
-    for baseline, metrics in report.get("paired", {}).items():
-        cells = (_interval(metrics[name], "difference") for name in names)
-        table.add_row(Text(f"footnote - {baseline}", style="dim"), *cells)
-    _print(table)
+    from pipeline.evaluate.bench import render_table
 
-
-def _interval(value: Mapping[str, float], name: str = "value") -> str:
-    sign = "+" if name == "difference" else ""
-    return f"{value[name]:{sign}.3f} [{value['low']:{sign}.3f}, {value['high']:{sign}.3f}]"
+    out.print(Text(render_table(report)))
 
 
 def _table(*columns: str) -> Table:

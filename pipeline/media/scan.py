@@ -23,6 +23,7 @@ from pipeline.media.shots import (
     Kept,
     KeyFrameChooser,
     Shot,
+    is_blank,
     merge_cuts,
     sharpness,
     slide_changes,
@@ -155,6 +156,8 @@ class _Pass:
 
     def _keep(self, stretch: Stretch) -> None:
         picture = stretch.picture
+        if is_blank(picture.thumb()):
+            return
         image = self._decoder.image(picture.frame, PICTURE_SIDE)
         path = write_picture(self._folder, picture.time, image)
         self._stills.append(

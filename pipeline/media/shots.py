@@ -30,7 +30,7 @@ _ALIKE = 0.04  # share of a 64 x 36 picture that may differ between near-duplica
 _OTHER_SLIDE = 0.12  # share that makes it another slide
 _DISSOLVE = 1.0  # seconds from one slide to the next
 _LEVEL = 16  # of 255: a smaller difference of one point is none
-BLACK = 0.1  # mean brightness below which a picture without contrast shows nothing
+_DIMMEST = 48  # of 255, where black is 16: luma below which nothing can be seen
 _NEIGHBOURS = 8  # key frames back among which a picture is looked for
 
 
@@ -183,10 +183,10 @@ class Kept:
     small: Plane  # (36, 64) luma
     sharpness: float
 
-    @property
-    def blank(self) -> bool:
-        """Black, or so dark and flat that there is nothing to see."""
-        return float(self.small.mean()) / 255 < BLACK and float(self.small.std()) < 8
+
+def is_blank(thumb: Plane) -> bool:
+    """Black: not one point that a line of dim text would have."""
+    return int(thumb.max()) < _DIMMEST
 
 
 def sharpness(luma: Plane) -> float:
@@ -254,9 +254,9 @@ class KeyFrameChooser:
         """At most `most` of a shot's kept pictures, unlike each other, in time order.
 
         The first choice is the picture that stood longest, then always the one that differs
-        most from those chosen. Empty when all are black.
+        most from those chosen.
         """
-        candidates = [picture for picture in kept if not picture.blank]
+        candidates = list(kept)
         chosen: list[Kept] = []
         while candidates and len(chosen) < self._most:
             best = max(candidates, key=lambda picture: _worth(picture, chosen))

@@ -29,7 +29,7 @@ _DRIFT = 0.3  # of that: more change in small steps is not standing still
 _SETTLED = 4.0  # seconds in which the sharpest picture of a stretch is looked for
 _BLOCK = 8
 _MEMORY = 0.06  # weight of the newest sample in how active a block is
-_RESTLESS = 0.45  # activity from which a block counts as always moving
+_RESTLESS = 0.2  # activity from which a block counts as always moving
 _MOST_MASKED = 0.25  # share of blocks; where more moves, everything does
 _REVISIT = 6.0  # seconds after which what is masked is looked at again
 

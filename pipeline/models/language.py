@@ -66,15 +66,23 @@ def wrap(llm: Any, name: str = "") -> LanguageModel:
 class LlamaIndexModel:
     """`llm` is the LlamaIndex object itself, for those who build on LlamaIndex."""
 
-    def __init__(self, llm: Any, name: str, client: EndpointClient | None = None) -> None:
+    def __init__(
+        self,
+        llm: Any,
+        name: str,
+        *,
+        client: EndpointClient | None = None,
+        count: Callable[[str], int] | None = None,
+    ) -> None:
         self.llm = llm
         self.name = name
         self._client = client
+        self._count = count or (lambda text: 0)
 
     def complete(self, prompt: str, system: str = "") -> Reply:
         """One reply, greedy where the model was loaded by Footnote. Raises `ModelUnavailable`.
 
-        Token counts are the endpoint's own, 0 where it gives none.
+        Token counts are the endpoint's or the tokenizer's, 0 where there is neither.
         """
         try:
             response = self.llm.chat(_messages(prompt, system))
@@ -83,8 +91,12 @@ class LlamaIndexModel:
         text = without_thoughts(response.message.content or "")
         if not text:
             raise self._empty()
-        counts = _token_counts(response)
-        return Reply(text, counts.get("prompt_tokens", 0), counts.get("completion_tokens", 0))
+        told = response.additional_kwargs or {}
+        return Reply(
+            text,
+            int(told.get("prompt_tokens") or self._count(f"{system} {prompt}")),
+            int(told.get("completion_tokens") or self._count(text)),
+        )
 
     def stream(self, prompt: str, system: str = "") -> Iterator[str]:
         """The reply in pieces, as they are made. Raises `ModelUnavailable`, midway too."""
@@ -126,13 +138,6 @@ def _messages(prompt: str, system: str) -> list[Any]:
 
     asked = [ChatMessage(role="user", content=prompt)]
     return [ChatMessage(role="system", content=system), *asked] if system else asked
-
-
-def _token_counts(response: Any) -> dict[str, int]:
-    """`prompt_tokens` and `completion_tokens`, as far as this LLM tells them."""
-    told = response.additional_kwargs or {}
-    counts = {name: told.get(name) for name in ("prompt_tokens", "completion_tokens")}
-    return {name: int(value) for name, value in counts.items() if value}
 
 
 def without_thoughts(text: str) -> str:
@@ -184,7 +189,7 @@ def _openai(settings: Settings, model: str) -> LanguageModel:
         max_retries=0,  # EndpointClient's matter
         http_client=client,
     )
-    return LlamaIndexModel(llm, f"openai:{model}", client)
+    return LlamaIndexModel(llm, f"openai:{model}", client=client)
 
 
 def _huggingface(settings: Settings, model: str) -> LanguageModel:
@@ -192,6 +197,7 @@ def _huggingface(settings: Settings, model: str) -> LanguageModel:
 
     try:
         from llama_index.llms.huggingface import HuggingFaceLLM
+        from transformers import AutoTokenizer
     except ImportError as error:
         raise ModelUnavailable(
             "huggingface: language models need the extra `local`",
@@ -200,18 +206,21 @@ def _huggingface(settings: Settings, model: str) -> LanguageModel:
     folder = str(hub_folder(model))
     with unusable(f"the language model {model}"):
         quiet_transformers()
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         llm = HuggingFaceLLM(
             model_name=folder,
             tokenizer_name=folder,
+            tokenizer=tokenizer,
             is_chat_model=True,
             context_window=_window(folder, settings),
             max_new_tokens=_MAX_NEW_TOKENS,
             device_map="auto",
             model_kwargs={"dtype": "auto", "local_files_only": True},
-            tokenizer_kwargs={"local_files_only": True},
             generate_kwargs={"do_sample": False},
         )
-    return LlamaIndexModel(llm, f"huggingface:{model}")
+    return LlamaIndexModel(
+        llm, f"huggingface:{model}", count=lambda text: len(tokenizer.encode(text))
+    )
 
 
 def _window(folder: str, settings: Settings) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pipeline.errors import ModelUnavailable
@@ -203,12 +204,21 @@ class Shelf:
 
 
 def _gpu_memory_gb() -> float:
-    """Memory of the first GPU, 0.0 without one. Imports torch: only `add` asks."""
+    """Memory of the first GPU, 0.0 without one."""
+    if not _has_cuda_driver():
+        return 0.0
     import torch
 
     if not torch.cuda.is_available():
         return 0.0
     return float(torch.cuda.get_device_properties(0).total_memory) / 1e9
+
+
+def _has_cuda_driver() -> bool:
+    """Whether torch could find a GPU at all: importing it to hear "no" takes seconds."""
+    import ctypes.util
+
+    return ctypes.util.find_library("cuda") is not None or Path("/dev/nvidiactl").exists()
 
 
 def _whisper_size() -> str:

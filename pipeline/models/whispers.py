@@ -7,6 +7,8 @@ and not hidden. Both are given arrays only: a path would need an ffmpeg binary.
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import os
 import warnings
 from collections.abc import Iterable
@@ -89,9 +91,10 @@ class WhisperTranscriber:
     """openai-whisper; half precision on a GPU."""
 
     def __init__(self, model: str) -> None:
+        self.name = f"whisper:{model}"
+        model = _have_whisper(model)
         import torch
 
-        self.name = f"whisper:{model}"
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._half = device == "cuda"
         self._model = _load_whisper(model, device)
@@ -141,45 +144,63 @@ def _from_whisper(row: dict[str, Any]) -> Heard:
     )
 
 
-def _load_whisper(model: str, device: str) -> Any:
-    import whisper
+def _have_whisper(model: str) -> str:
+    """The size or the path that `whisper.load_model` takes, its file on this machine.
 
-    if model in whisper.available_models():
-        _fetch_whisper(model)
-    elif not Path(model).expanduser().is_file():
-        sizes = ", ".join(whisper.available_models())
-        if "/" in model or model.endswith(".pt"):
-            raise ModelUnavailable(f"there is no Whisper checkpoint {model}", "check the path")
-        raise SettingsError(f"Whisper has no size {model!r}", f"a .pt file, or one of: {sizes}")
-    else:
-        model = str(Path(model).expanduser())
+    Imports neither whisper nor torch, which take seconds: that a model cannot be had is found
+    out again by every `add` that has speech pending.
+    """
+    sizes = _whisper_sizes()
+    if model in sizes:
+        _fetch_whisper(model, sizes[model])
+        return model
+    path = Path(model).expanduser()
+    if path.is_file():
+        return str(path)
+    if "/" in model or model.endswith(".pt"):
+        raise ModelUnavailable(f"there is no Whisper checkpoint {model}", "check the path")
+    raise SettingsError(
+        f"Whisper has no size {model!r}", f"a .pt file, or one of: {', '.join(sizes)}"
+    )
+
+
+def _load_whisper(model: str, device: str) -> Any:
     with unusable(f"the Whisper model {model}"), warnings.catch_warnings():
+        import whisper
+
         # A file with the wrong hash is fetched again by whisper, whatever its size.
         warnings.filterwarnings("error", message=".*SHA256 checksum does not match")
         try:
             return whisper.load_model(model, device=device)
         except UserWarning as error:
+            file = _whisper_file(_whisper_sizes()[model])
             raise ModelUnavailable(
-                f"the file of Whisper {model} is damaged", f"rm '{_whisper_file(model)}'"
+                f"the file of Whisper {model} is damaged", f"rm '{file}'"
             ) from error
 
 
-def _whisper_file(size: str) -> Path:
+def _whisper_sizes() -> dict[str, str]:
+    """Size -> address of its file: the table in whisper's source, read without importing it."""
+    spec = importlib.util.find_spec("whisper")
+    if spec is None or spec.origin is None:
+        raise ModelUnavailable("openai-whisper is not installed", "pip install openai-whisper")
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_MODELS":
+            return dict(ast.literal_eval(node.value))
+    raise ModelUnavailable("this openai-whisper names no models", "pip install -U openai-whisper")
+
+
+def _whisper_file(url: str) -> Path:
     """Where whisper keeps a model; the same place as `whisper.load_model` looks in."""
-    import whisper
-
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "whisper" / Path(whisper._MODELS[size]).name
+    return Path(cache) / "whisper" / Path(url).name
 
 
-def _fetch_whisper(size: str) -> None:
+def _fetch_whisper(size: str, url: str) -> None:
     """Have the model's file in whisper's cache; whisper itself would write it in place."""
-    import whisper
-
-    file = _whisper_file(size)
+    file = _whisper_file(url)
     if file.is_file():
         return
-    url = whisper._MODELS[size]
     what = f"Whisper {size}"
     check_network(url, what, f"put whisper's {file.name} into {file.parent}")
     download(url, file, url.split("/")[-2], what)

@@ -5,7 +5,7 @@ Its tables are read and written in the modules it is made of, one noun each:
     database     connections, transactions, meta
     videos       videos, and what a user may call them
     segments     timed text
-    passages     passages, embeddings, tombstones, generations
+    passages     passages, embeddings, tombstones, generations; passage_lookup finds them
     reembedding  another model's embeddings, until they replace the present ones
     work         stages, leases, outputs of models
     pictures     shots and key frames

@@ -21,7 +21,7 @@ from pipeline.store.chroma import ChromaVectors
 from pipeline.store.chroma_places import open_chroma
 from pipeline.store.lock import locked
 from pipeline.store.matrix import Matrix, MatrixWriter, open_matrix
-from pipeline.store.passages import StoredPassage
+from pipeline.store.passage_lookup import StoredPassage
 from pipeline.store.stamps import Stamp
 from pipeline.store.words import WordIndex, WordIndexWriter, restriction
 from pipeline.types import Check

@@ -1,0 +1,132 @@
+"""Looking passages up in the catalog: by row, by id, by video, by text, or at random."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.store.segments import Segments
+from pipeline.types import Passage, Source
+
+VECTOR_TYPE = np.dtype("<f4")  # of the embeddings as the catalog stores them
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A passage with its place in the catalog."""
+
+    row: int
+    id: str
+    video_id: str
+    idx: int
+    language: str
+    passage: Passage
+
+
+class PassageLookup(Segments):
+    """Reads of `passages` and `embeddings`."""
+
+    def passages(self, rows: Sequence[int] | NDArray[np.int64]) -> list[StoredPassage]:
+        """Those of `rows` that the catalog has, in the order given."""
+        found = self._passages('p."row" IN (SELECT value FROM json_each(?))', _listed(rows))
+        by_row = {stored.row: stored for stored in found}
+        return [by_row[int(row)] for row in rows if int(row) in by_row]
+
+    def passages_of(self, video_id: str, source: Source | None = None) -> list[StoredPassage]:
+        """The video's passages in canonical order: by source, then index."""
+        if source is None:
+            return self._passages("p.video_id = ?", video_id)
+        return self._passages("p.video_id = ? AND p.source = ?", video_id, source)
+
+    def passages_by_id(self, ids: Sequence[str]) -> dict[str, StoredPassage]:
+        """By id, those that the catalog has."""
+        found = self._passages("p.id IN (SELECT value FROM json_each(?))", json.dumps(list(ids)))
+        return {stored.id: stored for stored in found}
+
+    def texts_of(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[int, str]:
+        """Text by row, of those that the catalog has."""
+        return dict(
+            self.rows(
+                'SELECT "row", text FROM passages WHERE "row" IN (SELECT value FROM json_each(?))',
+                (_listed(rows),),
+            )
+        )
+
+    def ids_of(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[int, str]:
+        """Passage id by row, of those that the catalog has."""
+        return dict(
+            self.rows(
+                'SELECT "row", id FROM passages WHERE "row" IN (SELECT value FROM json_each(?))',
+                (_listed(rows),),
+            )
+        )
+
+    def passage_languages(self) -> list[str]:
+        """The languages that passages are known to be in, "" left out."""
+        return [x for (x,) in self.rows("SELECT DISTINCT language FROM passages") if x]
+
+    def embeddings_of(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Embeddings the library already holds, by text: no text need be embedded twice."""
+        keys = {text_key(text): text for text in texts}
+        found = self.rows(
+            'SELECT p.text, e.vector FROM passages p JOIN embeddings e USING ("row")'
+            " WHERE p.text_key IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(keys)),),
+        )
+        wanted = set(texts)
+        return {text: np.frombuffer(blob, VECTOR_TYPE) for text, blob in found if text in wanted}
+
+    def vectors_of(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
+        """Embedding by row, of those that the catalog has."""
+        found = self.rows(
+            'SELECT "row", vector FROM embeddings WHERE "row" IN (SELECT value FROM json_each(?))',
+            (_listed(rows),),
+        )
+        return {row: np.frombuffer(blob, VECTOR_TYPE) for row, blob in found}
+
+    def sample_rows(self, count: int, last_row: int | None = None) -> list[int]:
+        """At most `count` rows (up to `last_row`), chosen at random; costs no scan."""
+        if last_row is None:
+            last_row = int(self.value('SELECT coalesce(max("row"), 0) FROM passages'))
+        drawn = (random.randint(1, max(last_row, 1)) for _ in range(count))
+        found = (
+            self.value(
+                'SELECT "row" FROM passages WHERE "row" BETWEEN ? AND ? ORDER BY "row" LIMIT 1',
+                (row, last_row),
+            )
+            for row in drawn
+        )
+        return sorted({row for row in found if row is not None})
+
+    def last_rows(self, count: int, last_row: int) -> list[int]:
+        """The `count` greatest rows up to `last_row`, greatest first."""
+        found = self.rows(
+            'SELECT "row" FROM passages WHERE "row" <= ? ORDER BY "row" DESC LIMIT ?',
+            (last_row, count),
+        )
+        return [row for (row,) in found]
+
+    def _passages(self, where: str, *values: object) -> list[StoredPassage]:
+        rows = self.rows(
+            'SELECT p."row", p.id, p.video_id, p.idx, p.language, p.source, p.start, p."end",'
+            f" p.text, p.first, p.last FROM passages p WHERE {where}"
+            " ORDER BY p.video_id, p.source, p.idx",
+            values,
+        )
+        return [StoredPassage(*row[:5], Passage(*row[5:])) for row in rows]  # type: ignore[call-arg]
+
+
+def text_key(text: str) -> int:
+    """A signed 64-bit key of a text."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "little", signed=True)
+
+
+def _listed(rows: Sequence[int] | NDArray[np.int64]) -> str:
+    return json.dumps([int(row) for row in rows])
