@@ -170,7 +170,10 @@ def _audio(output: av.container.OutputContainer, track: Track, offset: float) ->
         if any(begin <= time < end for begin, end in track.holes):
             continue
         part = sound[None, first : first + size]
-        samples = (part * 32767).astype(np.int16) if form.startswith("s16") else part
+        samples = part
+        if form.startswith(("s16", "s32")):
+            kind = np.int16 if form.startswith("s16") else np.int32
+            samples = (part.astype(np.float64) * np.iinfo(kind).max).astype(kind)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), form, "mono")
         frame.sample_rate = track.rate
         frame.pts = round((time + offset) * track.rate)

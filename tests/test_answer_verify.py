@@ -30,6 +30,13 @@ def evidence(*texts: str) -> list[Evidence]:
         ("The jetty is safe in winter.", "The jetty is not safe in winter.", 0.9, "contradicted"),
         ("The jetty is not safe in winter.", "The jetty is safe in winter.", 0.9, "contradicted"),
         ("The jetty isn't safe in winter.", "The jetty is not safe in winter.", 0.9, "supported"),
+        (
+            "The most common lifespan of a coin is 0 blocks.",
+            "The most common lifespan of a coin is 0 blocks, as it never leaves its block.",
+            0.9,
+            "supported",
+        ),
+        ("The lamp went out and nobody saw it.", "The lamp went out at noon.", 0.8, "unchecked"),
         ("Bananas grow in hot countries.", "The lamp went out at noon.", 0.1, "unsupported"),
         ("The light failed during the gale.", "The lamp went out at noon.", 0.5, "unchecked"),
         ("The lamp stopped at noon that day.", "The lamp went out at noon.", 0.8, "partly"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.answer.cite import make_citation, resolves
-from pipeline.answer.evidence import Evidence, Transcripts, as_shown, gather
+from pipeline.answer.evidence import Evidence, Transcripts, as_lines, as_shown, gather
 from pipeline.answer.extract import extract
 from pipeline.answer.generate import Settled, ask_model, read_reply, settle
 from pipeline.answer.verify import WEIGHT
@@ -109,7 +109,7 @@ def answer_question(
 def _by_quoting(question: str, evidence: Sequence[Evidence], embedder: Embedder) -> _Outcome:
     found = extract(question, evidence, embedder)
     quoted = tuple(
-        Settled(f"“{as_shown(item.statement.text)}”", ((item, "supported"),), "supported")
+        Settled(f"“{as_shown(as_lines(item.statement.text))}”", ((item, "supported"),), "supported")
         for item in found.quoted
     )
     usage = {"language_calls": 0, "prompt_tokens": 0, "completion_tokens": 0}

@@ -145,7 +145,13 @@ def _line(item: Evidence) -> str:
         how += f" by {as_data(statement.speaker)}"
     if statement.doubtful:
         how += ", badly heard" if statement.source == "speech" else ", uncertain"
-    return f"[{item.number}] {clock(statement.start)} {how}: {as_data(statement.text)}"
+    text = as_data(as_lines(statement.text))
+    return f"[{item.number}] {clock(statement.start)} {how}: {text}"
+
+
+def as_lines(text: str) -> str:
+    """The lines of a screen side by side: `Saturday closed / Sunday 9 to 5`."""
+    return " / ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def as_data(text: str) -> str:

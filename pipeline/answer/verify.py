@@ -8,6 +8,7 @@ is true.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,10 +25,15 @@ UNRELATED_SHARE, UNRELATED_COSINE = 0.2, 0.25
 # A contradiction is only clear between two short statements that say the same otherwise.
 SAME_SHARE = 0.75
 
+# Share of the claim's words from which on a clause of the citation speaks of the same.
+SAME_CLAUSE = 0.3
+
 # How a verdict counts in an answer's confidence.
 WEIGHT: dict[Verdict, float] = {
     "supported": 1.0, "partly": 0.6, "unchecked": 0.4, "unsupported": 0.0, "contradicted": 0.0,
 }  # fmt: skip
+
+_CLAUSE = re.compile(r"[,;:.!?–—]\s|\s(?:because|but|although|which|while|whereas)\s")  # noqa: RUF001
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +59,16 @@ def judge(claim: str, cited: Sequence[Evidence], cosine: float) -> Verdict:
     alike = min(share, back) >= SAME_SHARE
     if _other_numbers(claim, seen):
         return "contradicted" if alike and numbers(seen.text) else "unsupported"
-    if alike and negations(claim) % 2 != negations(seen.text) % 2:
-        return "contradicted" if negations(claim) + negations(seen.text) == 1 else "unchecked"
+    denials, denied = negations(claim), _denials_of(claim, seen)
+    if alike and denials % 2 != denied % 2:
+        return "contradicted" if denials + denied == 1 else "unchecked"
     if share < UNRELATED_SHARE and cosine < UNRELATED_COSINE:
         return "unsupported"
     if share >= SUPPORTED_SHARE and cosine >= SUPPORTED_COSINE:
-        return "partly" if _other_names(claim, seen) else _negated(claim, seen, "supported")
+        verdict: Verdict = "partly" if _other_names(claim, seen) else "supported"
+        return verdict if denials % 2 == denied % 2 else "unchecked"
     if share >= PARTLY_SHARE or cosine >= PARTLY_COSINE:
-        return _negated(claim, seen, "partly")
+        return "partly" if bool(denials) == bool(denied) else "unchecked"
     return "unchecked"
 
 
@@ -89,7 +97,11 @@ def _other_names(claim: str, seen: _Cited) -> bool:
     return any(stem(name, language) not in known for name in names(claim))
 
 
-def _negated(claim: str, seen: _Cited, verdict: Verdict) -> Verdict:
-    """A claim that denies what is nowhere denied, or drops a denial, is not called carried."""
-    same = bool(negations(claim)) == bool(negations(seen.text))
-    return verdict if same or len(words(seen.text)) > 40 else "unchecked"
+def _denials_of(claim: str, seen: _Cited) -> int:
+    """Negations in those clauses of the cited words that speak of what the claim speaks of."""
+    wanted = _spoken(claim, seen.language)
+    return sum(
+        negations(clause)
+        for clause in _CLAUSE.split(seen.text)
+        if len(wanted & _spoken(clause, seen.language)) >= SAME_CLAUSE * len(wanted)
+    )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def moment_retriever(search: Callable[[str], SearchResult]) -> BaseRetriever:
-    """A LlamaIndex retriever whose nodes are moments, best first, scored as Footnote scores them."""
+    """A LlamaIndex retriever whose nodes are moments, best first, with Footnote's scores."""
     from llama_index.core.retrievers import BaseRetriever
     from llama_index.core.schema import NodeWithScore, QueryBundle
 
