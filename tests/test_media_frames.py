@@ -45,7 +45,8 @@ def test_a_time_rounded_to_milliseconds_still_means_its_frame(tmp_path: Path) ->
 def test_frames_can_be_kept_as_files(uneven: Path, tmp_path: Path) -> None:
     (time, path), *rest = save_frames_at(uneven, [0.2, 2.0], tmp_path / "new" / "folder")
     assert (round(time, 3), path.name) == (0.1, "000000.100.jpg")
-    assert Pillow.open(path).size == clips.SIZE
+    with Pillow.open(path) as image:
+        assert image.size == clips.SIZE
     assert len(rest) == 1
 
 
@@ -73,5 +74,6 @@ def test_names_sort_by_time_and_writing_leaves_no_drafts(tmp_path: Path) -> None
     assert names[2] == "000012.345.jpg"
     path = write_picture(tmp_path, 12.345, clips.colour(200, 20, 20))
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-    red, green, _ = np.asarray(Pillow.open(path))[90, 160]
+    with Pillow.open(path) as image:
+        red, green, _ = np.asarray(image)[90, 160]
     assert red > 150 > green, "red is red"

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from pipeline.errors import MediaError
@@ -33,6 +34,11 @@ def spans(runs: Sequence[StillRun]) -> list[tuple[float, float]]:
 def near(times: Sequence[float]) -> object:
     """Equal to within a frame and a bit: codecs round."""
     return pytest.approx(times, abs=FRAME / 2)
+
+
+def pixels(path: Path) -> NDArray[np.int64]:
+    with Pillow.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(np.int64)
 
 
 # ---------------------------------------------------------------- duration
@@ -158,9 +164,9 @@ def test_a_still_shot_has_one_key_frame_in_a_file_named_by_its_time(tmp_path: Pa
         (key,) = shot.key_frames
         assert shot.start <= key.time < shot.end
         assert key.path == tmp_path / "pictures" / f"{key.time:010.3f}.jpg"
-        seen = np.asarray(Pillow.open(key.path).convert("RGB"))
+        seen = pixels(key.path)
         assert (key.width, key.height) == (320, 180) == (seen.shape[1], seen.shape[0])
-        assert np.abs(seen.astype(int) - image).mean() < 8
+        assert np.abs(seen - image).mean() < 8
     assert not list((tmp_path / "pictures").glob(".*")), "no drafts are left"
 
 
@@ -200,7 +206,7 @@ def test_pictures_are_turned_as_a_viewer_sees_them(tmp_path: Path) -> None:
     )
     path = clips.write(tmp_path / "x.mp4", clips.scenes((1.0, image)), rotation=90)
     key = scan_video(path, tmp_path).shots[0].key_frames[0]
-    seen = np.asarray(Pillow.open(key.path).convert("RGB")).astype(int)
+    seen = pixels(key.path)
     assert (key.width, key.height) == (180, 320)
     assert seen[40, 90, 0] > 150 > seen[40, 90, 2], "red above"
     assert seen[280, 90, 2] > 150 > seen[280, 90, 0], "blue below"
@@ -219,8 +225,8 @@ def test_a_slide_stands_from_its_first_frame_to_its_last(tmp_path: Path) -> None
     for run, page in zip(runs, pages, strict=True):
         assert run.start <= run.time < run.end
         assert not run.moving
-        seen = np.asarray(Pillow.open(run.path).convert("RGB"))
-        assert np.abs(seen.astype(int) - page).mean() < 4
+        seen = pixels(run.path)
+        assert np.abs(seen - page).mean() < 4
 
 
 def test_one_line_more_is_another_stretch(tmp_path: Path) -> None:

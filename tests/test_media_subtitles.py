@@ -117,7 +117,7 @@ def test_text_of_old_files_is_read(tmp_path: Path) -> None:
         ("x.vtt", b"WEBVTT\n\n", "no subtitles"),
         (
             "x.ass",
-            b"[Script Info]\n[V4+ Styles]\nStyle: broken\n[Events]\nDialogue: x",
+            b"[Script Info]\n[V4+ Styles]\n[Events]\nDialogue: 0,soon,later,Default,,0,0,0,,hi",
             "subtitles",
         ),
         ("x.srt", b"\x00\x01\x02\xff" * 500, "x.srt"),
@@ -138,12 +138,12 @@ Kind: captions
 Language: en
 
 00:00:01.599 --> 00:00:03.909 align:start position:0%
- 
+~
 this<00:00:01.920><c> audiobook</c><00:00:02.480><c> is</c><00:00:02.560><c> in</c>
 
 00:00:03.909 --> 00:00:03.919 align:start position:0%
 this audiobook is in
- 
+~
 
 00:00:03.919 --> 00:00:05.349 align:start position:0%
 this audiobook is in
@@ -151,7 +151,7 @@ the<00:00:04.080><c> public</c><00:00:04.240><c> domain</c>
 
 00:00:05.349 --> 00:00:05.359 align:start position:0%
 the public domain
- 
+~
 
 00:00:05.359 --> 00:00:07.000 align:start position:0%
 the public domain
@@ -160,7 +160,7 @@ the public domain
 00:00:07.000 --> 00:00:09.000 align:start position:0%
 [Music]
 yes
-"""
+""".replace("~", " ")  # lines of one blank
 
 
 def test_automatic_captions_are_kept_once_with_their_word_times(tmp_path: Path) -> None:

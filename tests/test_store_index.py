@@ -103,11 +103,12 @@ def filters(index: LibraryIndex) -> list[np.ndarray]:
     ]
 
 
-@pytest.mark.parametrize("few", [0, 200])
+@pytest.mark.parametrize(("few", "much"), [(0, 0.1), (200, 0.1), (0, 0.0), (0, 1.0)])
 def test_words_under_any_filter_are_what_filtering_afterwards_gives(
-    catalog: Catalog, indexes: Indexes, monkeypatch: pytest.MonkeyPatch, few: int
+    catalog: Catalog, indexes: Indexes, monkeypatch: pytest.MonkeyPatch, few: int, much: float
 ) -> None:
     monkeypatch.setattr(index_module, "_FEW_ROWS", few)
+    monkeypatch.setattr(index_module, "_MUCH", much)
     made_library(catalog)
     index = open_index(catalog, indexes)
     queries = ["lamp river river", "violin"]

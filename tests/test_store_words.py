@@ -16,7 +16,7 @@ from pipeline.errors import IndexDamaged
 from pipeline.store import words as words_module
 from pipeline.store.analysis import fold, passage_terms, query_terms
 from pipeline.store.catalog import Catalog
-from pipeline.store.words import WordIndex, WordIndexWriter, restriction
+from pipeline.store.words import Sieve, WordIndex, WordIndexWriter, restriction
 from tests.store_made import WORDS, add_video, made_catalog
 
 
@@ -162,22 +162,24 @@ def test_a_restriction_gives_what_filtering_afterwards_gives(catalog: Catalog) -
         (restriction(videos=[1, 2], sources=[0]), lambda r: video[r] == 2),
         (restriction(rows=[3, 77, 78]), lambda r: r in (3, 77, 78)),
     ):
-        rows, scores = index.best(query_terms("lamp river river"), 20, only=only)
+        rows, scores = index.best(query_terms("lamp river river"), 20, sieves=[Sieve(only)])
         kept = [i for i, row in enumerate(everything[0].tolist()) if allowed(row)][:20]
         assert rows.tolist() == everything[0][kept].tolist()
         np.testing.assert_allclose(scores, everything[1][kept], rtol=1e-6)
 
 
-@pytest.mark.parametrize("expected", [1.0, 0.1])
+@pytest.mark.parametrize("expected", [[1.0], [0.01], [1.0, 0.9]])
 def test_what_is_kept_is_exact_however_wrong_the_expectation(
-    catalog: Catalog, expected: float
+    catalog: Catalog, expected: list[float]
 ) -> None:
     made_library(catalog)
     index = opened(catalog)
     terms = query_terms("lamp river")
     everything = index.best(terms, 480)[0]
     wanted = everything[everything % 37 == 0][:9]
-    rows, _ = index.best(terms, 9, keep=lambda r: r % 37 == 0, expected=expected)
+    rows, _ = index.best(
+        terms, 9, keep=lambda r: r % 37 == 0, sieves=[Sieve(None, e) for e in expected]
+    )
     assert rows.tolist() == wanted.tolist()
 
 

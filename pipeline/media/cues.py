@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, zip_longest
 
 from pipeline.types import Segment, Word
 
@@ -22,7 +22,8 @@ _GROWING = 0.1  # seconds between cues of which one continues the other's words
 _LONGEST = 60.0  # seconds; a cue that stands longer has a wrong end
 _USUAL = 10.0  # seconds such a cue is given
 
-_TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
+# "<i>", "</c.loud>", "<00:01.500>", "{\\an8}", but not the comparisons in "a < b > c".
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|</>|<[\d:.,]+>|\{\\[^{}]*\}")
 _TIME_TAG = re.compile(r"<((?:\d+:)?\d\d:\d\d[.,]\d{3})>")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)*\s+([^<>]*)>")
 _RUBY = re.compile(r"<rt>.*?</rt>|<rt>.*?(?=</ruby>)", re.DOTALL)
@@ -140,7 +141,7 @@ def _usable(cues: Sequence[Cue]) -> tuple[list[Cue], list[str]]:
     """Cues with 0 <= start < end, ends that cannot be true mended."""
     good: list[Cue] = []
     bad = too_long = 0
-    for cue, after in zip(cues, [*cues[1:], None], strict=True):
+    for cue, after in zip_longest(cues, cues[1:]):
         if not 0 <= cue.start < cue.end:
             bad += 1
             continue

@@ -39,7 +39,8 @@ _LARGEST = 64 << 20  # bytes; a subtitle file is text of a few hundred kilobytes
 _STAMP = r"(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}"
 _VTT_TIMING = re.compile(rf"^\s*(-?{_STAMP})\s*-->\s*(-?{_STAMP})")
 _SBV_TIMING = re.compile(rf"^\s*({_STAMP}),({_STAMP})\s*$")
-_NEGATIVE = re.compile(rf"-({_STAMP})")
+_NEGATIVE = re.compile(rf"-{_STAMP}")
+_NO_LENGTH = "00:00:00,000 --> 00:00:00,000"
 
 
 def find_sidecars(path: str | Path) -> tuple[Path, ...]:
@@ -85,9 +86,8 @@ def read_sidecar(path: str | Path) -> SubtitleTrack:
     """
     path = Path(path)
     text = _read_text(path)
-    reader = _READERS.get(path.suffix.lower(), _read_pysubs2)
     try:
-        cues = reader(text)
+        cues = _reader(path, text)(text)
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise MediaError(f"{path.name} cannot be read as subtitles: {error}") from error
     if not cues:
@@ -193,12 +193,12 @@ def _without_name(payload: list[str]) -> list[str]:
 def _read_pysubs2(text: str) -> list[Cue]:
     import pysubs2
 
-    # pysubs2 reads -00:00:01 as 00:00:01; a cue from 0 to 0 is one without length.
-    lines = (_NEGATIVE.sub("00:00:00,000", x) if "-->" in x else x for x in text.split("\n"))
+    # pysubs2 reads -00:00:01 as 00:00:01; a cue without length is dropped, and told.
+    lines = (_NO_LENGTH if "-->" in x and _NEGATIVE.search(x) else x for x in text.split("\n"))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles that do not concern the text
-            events = pysubs2.SSAFile.from_string("\n".join(lines))
+            events = pysubs2.SSAFile.from_string("\n".join(lines), keep_html_tags=True)
     except pysubs2.exceptions.Pysubs2Error as error:
         raise ValueError(str(error) or "unknown format") from error
     return [
@@ -219,4 +219,8 @@ def _vtt_language(text: str) -> str:
     return languages.normal(match[1]) if match and header.startswith("WEBVTT") else ""
 
 
-_READERS: dict[str, Callable[[str], list[Cue]]] = {".vtt": _read_vtt, ".sbv": _read_sbv}
+def _reader(path: Path, text: str) -> Callable[[str], list[Cue]]:
+    """By extension; a WebVTT file says so whatever it is called."""
+    if text.startswith("WEBVTT") or path.suffix.lower() == ".vtt":
+        return _read_vtt
+    return _read_sbv if path.suffix.lower() == ".sbv" else _read_pysubs2

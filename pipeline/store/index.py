@@ -21,7 +21,7 @@ from pipeline.store.lock import LibraryBusy
 from pipeline.store.matrix import Matrix, open_matrix, positions_of
 from pipeline.store.synchronise import LOCK_SECONDS, Indexes, synchronise
 from pipeline.store.vectors import cosines, greatest
-from pipeline.store.words import WordIndex, restriction
+from pipeline.store.words import Sieve, WordIndex, restriction
 from pipeline.types import PassageTable, Vectors
 
 _log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 # processors share; Chroma's 11 ms find 95% (benchmarks/index_scale.py).
 EXACT_BELOW = 100_000
 _FEW_ROWS = 200  # are cheaper named one by one than found among others
+_MUCH = 0.1  # of a library: its best 300 are among the best few thousand of all
 
 Positions = NDArray[np.int64]
 
@@ -112,9 +113,8 @@ class LibraryIndex:
             rows, scores = self._words.best(
                 query_terms(query, self._words.languages),
                 min(count, selection.size),
-                only=selection.only,
                 keep=selection.keep,
-                expected=selection.expected,
+                sieves=selection.sieves,
             )
             ranked.append((np.searchsorted(self.table.rows, rows).astype(np.int64), scores))
         return ranked
@@ -150,11 +150,12 @@ class LibraryIndex:
 
 
 class _Selection:
-    """The passages that a search for words may find, as the fastest filter that says so.
+    """The passages that a search for words may find, as the fastest sieves that say so.
 
-    A filter by video and source costs next to nothing, one by row a lot. So `only` names the
-    videos and sources of what is allowed; where that lets more through, `keep` drops the rest,
-    and `expected` says how much of it is likely to stay.
+    `keep` knows exactly what is allowed. Where much is, the best of all passages hold enough
+    of it, and no filter is the fastest. Else a filter names the videos and sources of what is
+    allowed, which costs little; single rows are named, which costs a lot, only where few are
+    scattered over many videos.
     """
 
     def __init__(
@@ -163,29 +164,34 @@ class _Selection:
         self._rows = table.rows
         self._allowed = allowed
         self.size = len(table) if allowed is None else int(np.count_nonzero(allowed))
-        self.only: object = None
-        self.expected = 1.0
-        if allowed is None or self.size in (0, len(table)):
-            return
-        videos = np.zeros(len(table.videos), bool)
-        videos[table.video[allowed]] = True
-        sources = np.zeros(256, bool)
-        sources[table.source[allowed]] = True
-        fitting = np.count_nonzero(videos[table.video] & sources[table.source])
-        if self.size < fitting and self.size <= _FEW_ROWS:
-            self.only = restriction(rows=table.rows[allowed].tolist())
-            return
-        self.only = restriction(
-            videos=None if videos.all() else numbers[videos].tolist(),
-            sources=np.flatnonzero(sources).tolist(),
-        )
-        self.expected = self.size / fitting
+        self.sieves: tuple[Sieve, ...] = (Sieve(),)
+        if allowed is not None and 0 < self.size < len(table):
+            strict = _strict_sieve(table, numbers, allowed, self.size)
+            share = self.size / len(table)
+            self.sieves = (Sieve(None, share), strict) if share >= _MUCH else (strict,)
 
     def keep(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of the rows found are in the table, and allowed."""
         at = np.minimum(np.searchsorted(self._rows, rows), max(len(self._rows) - 1, 0))
         known = self._rows[at] == rows if len(self._rows) else np.zeros(len(rows), bool)
         return known if self._allowed is None else known & self._allowed[at]
+
+
+def _strict_sieve(
+    table: PassageTable, numbers: NDArray[np.int64], allowed: NDArray[np.bool_], size: int
+) -> Sieve:
+    videos = np.zeros(len(table.videos), bool)
+    videos[table.video[allowed]] = True
+    sources = np.zeros(256, bool)
+    sources[table.source[allowed]] = True
+    fitting = np.count_nonzero(videos[table.video] & sources[table.source])
+    if size < fitting and size <= _FEW_ROWS:
+        return Sieve(restriction(rows=table.rows[allowed].tolist()))
+    only = restriction(
+        videos=None if videos.all() else numbers[videos].tolist(),
+        sources=np.flatnonzero(sources).tolist(),
+    )
+    return Sieve(only, size / fitting)
 
 
 def _made_for(catalog: Catalog, indexes: Indexes) -> bool:

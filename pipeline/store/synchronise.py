@@ -23,7 +23,7 @@ from pipeline.store.lock import locked
 from pipeline.store.matrix import Matrix, MatrixWriter, open_matrix
 from pipeline.store.passage_lookup import StoredPassage
 from pipeline.store.stamps import Stamp
-from pipeline.store.words import WordIndex, WordIndexWriter, restriction
+from pipeline.store.words import Sieve, WordIndex, WordIndexWriter, restriction
 from pipeline.types import Check
 
 LOCK_SECONDS = 600.0
@@ -182,7 +182,7 @@ def _words_wrong(catalog: Catalog, folder: Path, sample: Sequence[StoredPassage]
             return f"it holds {len(words)} passages, the catalog {wanted}"
         for stored in sample:
             terms = query_terms(stored.passage.text, [stored.language] if stored.language else ())
-            rows, _ = words.best(terms, 1, only=restriction(rows=[stored.row]))
+            rows, _ = words.best(terms, 1, sieves=[Sieve(restriction(rows=[stored.row]))])
             if terms and not len(rows):
                 return f"passage {stored.id} is not found by its words"
     except IndexDamaged as error:

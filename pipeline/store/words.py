@@ -19,6 +19,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,16 @@ _SMALL = 5_000  # documents; so few are rewritten for a single dead one
 _DEAD_SHARE = 0.02  # of larger indexes
 _HEAP_BYTES = 60_000_000
 _TIE = 1e-5  # BM25 scores this near are equal: Tantivy sums float32 in an order of its own
-_SPARE = 32
+_SPARE = 32  # hits beyond those asked for, to see where a tie at the cut ends
+_CAUTION = 0.8  # expect less than promised: trying again costs more than some hits too many
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """A filter made by `restriction`, and what part of what it lets through is wanted."""
+
+    only: Any = None
+    expected: float = 1.0
 
 
 class WordIndex:
@@ -72,32 +82,37 @@ class WordIndex:
         terms: Counter[str],
         count: int,
         *,
-        only: Any = None,
         keep: Callable[[Rows], NDArray[np.bool_]] | None = None,
-        expected: float = 1.0,
+        sieves: Sequence[Sieve] = (Sieve(),),
     ) -> tuple[Rows, Scores]:
         """Rows and BM25 scores of the best `count` documents, score descending, ties by row.
 
-        `only` is a filter made by `restriction`; `keep` says which of the rows it lets through
-        are wanted, `expected` about what part of them. The answer is exact for any `expected`.
+        `keep` says which of the rows found are wanted. The sieves are tried in turn, each as
+        deep as it promises to be enough, the last one ever deeper: the answer is exact however
+        wrong their promises are.
         """
         rows, scores = np.zeros(0, np.int64), np.zeros(0, np.float64)
         if not len(self) or not terms or count < 1:
             return rows, scores
-        query = _query(terms, only)
-        limit = min(int(count / expected) + _SPARE, len(self))
-        while True:
-            found, values = self._hits(query, limit)
+        for sieve, limit in self._tries(sieves, count):
+            found, values = self._hits(_query(terms, sieve.only), limit)
             wanted = slice(None) if keep is None else keep(found)
             rows, scores = found[wanted], values[wanted]
             # Below the last hit nothing is known: it must be worse than the last one taken.
-            if len(found) < limit or limit >= len(self):
+            enough = len(rows) >= count and values[-1] < scores[count - 1] - _TIE
+            if enough or len(found) < limit:
                 break
-            if len(rows) >= count and values[-1] < scores[count - 1] - _TIE:
-                break
-            limit = min(limit * 4, len(self))
         order = _ranked(rows, scores)[:count]
         return rows[order], scores[order]
+
+    def _tries(self, sieves: Sequence[Sieve], count: int) -> Iterator[tuple[Sieve, int]]:
+        limit = 0
+        for sieve in sieves:
+            limit = int(count / (_CAUTION * sieve.expected)) + _SPARE
+            yield sieve, min(limit, len(self))
+        while limit < len(self):
+            limit *= 4
+            yield sieves[-1], min(limit, len(self))
 
     def _hits(self, query: Any, limit: int) -> tuple[Rows, Scores]:
         hits = self._searcher.search(query, limit, count=False).hits

@@ -1,0 +1,112 @@
+"""The facade from Python: search and ask with a language model, expansions, LlamaIndex parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import Library
+from pipeline.errors import EmbeddingMismatch, LibraryNotFound, ModelUnavailable, UsageError
+from pipeline.models.language import ScriptedModel
+from pipeline.settings import Settings
+from tests.command import write_rows
+
+OWL = {"start": 2, "end": 6, "text": "The owl hunts voles at night."}
+BOAT = {"start": 40, "end": 45, "text": "The ferry leaves the harbour at noon."}
+
+
+def settings(folder: Path, **more: object) -> Settings:
+    values = {"embedding_model": "fake:64", "profile": "embedded", **more}
+    return Settings.model_validate({"library": folder / "library", **values})
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    with Library(settings=settings(tmp_path)) as opened:
+        opened.import_rows(write_rows(tmp_path / "rows.jsonl", OWL, BOAT))
+        yield opened
+
+
+def asking(prompt: str, system: str) -> str:
+    """A model that writes a passage when asked for one, and else an answer with a made-up mark."""
+    if "[1]" in prompt:
+        return "The owl hunts voles at night [1]. It sleeps by day [7]."
+    return "1. An owl that hunts voles is out at night.\n2. Owls hunt after dark."
+
+
+def test_a_language_model_expands_and_answers(library: Library, tmp_path: Path) -> None:
+    model = ScriptedModel(asking, "fake:asking")
+    with Library(settings=settings(tmp_path), language_model=model) as asked:
+        answer = asked.ask("When does the owl hunt?")
+        prompts = len(model.prompts)
+        assert asked.ask("When does the owl hunt?").answer == answer.answer
+        assert len(model.prompts) == prompts + 1, "the expansion is kept, the answer is made anew"
+    assert "owl hunts voles at night" in answer.answer
+    assert "[7]" not in answer.answer
+    (citation,) = answer.citations
+    assert (citation.video_id, citation.start, citation.end) == ("talk", 2, 6)
+    assert citation.quote == OWL["text"]
+    assert answer.usage["language_calls"] >= 1
+    assert "words_expanded" in answer.moments[0].why or len(answer.moments[0].why) > 3
+
+
+def test_given_passages_need_no_model(library: Library) -> None:
+    found = library.search("bird", hypothetical=["An owl hunts voles at night."], k=1)
+    assert found.moments[0].start == 2
+
+
+def test_a_model_that_fails_to_expand_is_said_and_search_goes_on(
+    library: Library, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def down(prompt: str, system: str) -> str:
+        raise ModelUnavailable("the endpoint is down")
+
+    with Library(
+        settings=settings(tmp_path), language_model=ScriptedModel(down, "fake:x")
+    ) as asked:
+        assert asked.search("owl").moments[0].start == 2
+        assert "the endpoint is down" in caplog.text
+        with pytest.raises(ModelUnavailable):
+            asked.ask("owl?")
+
+
+def test_what_cannot_be_asked_says_why(library: Library, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        library.search("\n ")
+    with pytest.raises(LibraryNotFound):
+        Library(tmp_path / "nowhere", create=False)
+    with (
+        Library(settings=settings(tmp_path, embedding_model="fake:32")) as other,
+        pytest.raises(EmbeddingMismatch, match="fake:64"),
+    ):
+        other.search("owl")
+    library.remove(["talk"])
+    with pytest.raises(LibraryNotFound, match="empty"):
+        library.search("owl")
+
+
+def test_the_same_query_twice_gives_the_same_list(library: Library) -> None:
+    first, second = library.search("the owl and the ferry"), library.search("the owl and the ferry")
+    assert first.moments == second.moments
+
+
+def test_another_process_writes_and_this_one_sees_it(library: Library, tmp_path: Path) -> None:
+    assert library.search("badger").moments[0].text != "A badger digs."
+    with Library(settings=settings(tmp_path)) as writer:
+        row = {"video_id": "film", "start": 0, "end": 3, "text": "A badger digs."}
+        writer.import_rows(write_rows(tmp_path / "more.jsonl", row))
+    assert library.search("badger").moments[0].text == "A badger digs."
+
+
+def test_llama_index_retrieves_moments_and_cites(library: Library, tmp_path: Path) -> None:
+    nodes = library.as_retriever(k=1).retrieve("when does the owl hunt")
+    assert nodes[0].text == OWL["text"]
+    assert (nodes[0].metadata["video_id"], nodes[0].metadata["start"]) == ("talk", 2)
+    model = ScriptedModel(asking, "fake:asking")
+    with Library(settings=settings(tmp_path), language_model=model) as asked:
+        response = asked.as_query_engine().query("When does the owl hunt voles?")
+    assert "[1]" in str(response)
+    (source,) = response.source_nodes
+    assert (source.node.metadata["start"], source.text) == (2, OWL["text"])
