@@ -7,6 +7,7 @@
     │   ├── VideoNotFound         2  no video of that id, prefix or path
     │   └── EmbeddingMismatch     2  the library was made with another embedding model
     ├── ModelUnavailable          3  a model, package or endpoint that cannot be had
+    ├── NoRoom                    3  the disk is full
     ├── MediaError                4  a file that cannot be read, or only in part
     ├── ClockError                4  a time outside 0 <= start < end <= duration
     ├── RowError                  4  a row of an import that cannot be used
@@ -56,6 +57,11 @@ class EmbeddingMismatch(UsageError):
 
 class ModelUnavailable(FootnoteError):
     code = "model_unavailable"
+    exit_code = 3
+
+
+class NoRoom(FootnoteError):
+    code = "no_room"
     exit_code = 3
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.types import Moment, MomentPassage, SearchResult, Segment, Source, Video, Word
+from hypothesis import strategies as st
+
+from pipeline.types import (
+    SOURCES,
+    Moment,
+    MomentPassage,
+    SearchResult,
+    Segment,
+    Source,
+    Video,
+    Word,
+)
 
 
 class MadeTranscripts:
@@ -49,3 +60,25 @@ def moment(video_id: str, start: float, end: float, *sources: Source, score: flo
 
 def found(*moments: Moment) -> SearchResult:
     return SearchResult("question", tuple(moments), {"search": 1.0})
+
+
+texts = st.text(st.sampled_from("ab1 .,?!\n[]<>0日。\u202e\x07é"), min_size=1, max_size=80)
+
+
+@st.composite
+def tracks(draw: st.DrawFn) -> list[Segment]:
+    """Segments of one video of every kind, out of order, with whatever word times."""
+    segments, clock = [], draw(st.floats(0, 1000))
+    for _ in range(draw(st.integers(1, 12))):
+        start = clock + draw(st.sampled_from([0.0, 0.0, 0.1, 0.5, 5.0]))
+        end = start + draw(st.sampled_from([0.01, 1.0, 3.0, 50.0]))
+        text = draw(texts)
+        words = tuple(
+            Word(draw(st.floats(0, 2000)), draw(st.floats(0, 2000)), word)
+            for word in (text.split() if draw(st.booleans()) else [])
+        )
+        source = draw(st.sampled_from(SOURCES))
+        speaker = draw(st.sampled_from(["", "", "Ada"]))
+        segments.append(Segment(source, start, end, text, speaker, words=words))
+        clock = draw(st.sampled_from([start, end]))
+    return segments

@@ -1,4 +1,4 @@
-"""`footnote add`, end to end on real clips: times, resuming, moves, copies, changes and failures."""
+"""`footnote add`, end to end on real clips: times, resuming, moves, copies, changes, failures."""
 
 from __future__ import annotations
 
@@ -251,6 +251,28 @@ def test_a_killed_add_goes_on_and_ends_like_an_undisturbed_one(
     assert found[0] == expected[0]
     assert np.abs(found[1] - expected[1]).max() < 1e-5
     assert other.json("doctor")["ok"]
+
+
+def test_ctrl_c_ends_soon_with_one_message_and_leaves_no_child(
+    footnote: Footnote, folder: Path
+) -> None:
+    clips.write(folder / "long.mp4", clips.scenes((240.0, clips.texture(4)), fps=25), fps=25)
+    command = [sys.executable, "-m", "pipeline.apps.cli", "add", str(folder), "--json"]
+    process = subprocess.Popen(
+        [*command, "--library", str(footnote.library)], stdout=subprocess.PIPE, text=True
+    )
+    reading = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    until = time.monotonic() + 60
+    while not reading.read_text() and time.monotonic() < until:
+        time.sleep(0.05)
+    children = reading.read_text().split()
+    assert children, "the decoder runs in a child"
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert json.loads(out)["error"]["code"] == "interrupted"
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    assert footnote.json("doctor")["ok"]
 
 
 def test_a_video_that_another_add_is_working_on_is_left_to_it(

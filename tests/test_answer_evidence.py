@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from pipeline.answer.cite import make_citation, resolves
 from pipeline.answer.evidence import as_data, as_shown, clock, gather, render
 from pipeline.types import Segment, Video
-from tests.answer_made import MadeTranscripts, moment, speech
-from tests.test_answer_statements import tracks
+from tests.answer_made import MadeTranscripts, moment, speech, tracks
 
 
 def test_evidence_is_grouped_by_video_in_time_order_with_title_date_speaker_and_source() -> None:
@@ -85,6 +84,8 @@ def test_a_sentence_that_begins_before_the_moment_is_given_whole_and_once() -> N
         "The mirror of the telescope is 41 cm wide."
     ]
     assert evidence[0].rank == 0
+    astride = MadeTranscripts({"talk": speech((4.0, 16.0, "The mirror is forty-one cm wide."))})
+    assert len(gather(moments, astride, 1000)) == 1
 
 
 def test_the_budget_is_spent_on_the_best_moments() -> None:

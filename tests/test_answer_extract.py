@@ -11,8 +11,7 @@ from pipeline.answer.cite import resolves
 from pipeline.answer.wording import asked_kind, holds_kind, names, negations, question_stems
 from pipeline.models.embedding import load_embedder
 from pipeline.types import Answer, Segment
-from tests.answer_made import MadeTranscripts, found, moment, speech, timed
-from tests.test_answer_statements import tracks
+from tests.answer_made import MadeTranscripts, found, moment, speech, timed, tracks
 
 LIBRARY = MadeTranscripts(
     {
@@ -134,6 +133,7 @@ def test_whatever_is_asked_of_whatever_text_every_quote_is_stored(
         ("At what altitude does the balloon burst?", "count"),
         ("How old is the seal?", "duration"),
         ("How long is the crossing?", "duration"),
+        ("In what year was the jetty opened?", "year"),
         ("When will the ferry be back?", "time"),
         ("On what date was the jetty opened?", "time"),
         ("Who built the lighthouse?", "person"),
@@ -149,6 +149,9 @@ def test_a_question_tells_what_kind_of_answer_it_wants(question: str, kind: str)
 def test_text_holds_a_kind_of_answer_or_does_not() -> None:
     assert holds_kind("count", "It bursts at about 29 kilometres.")
     assert not holds_kind("count", "It bursts too low.")
+    assert not holds_kind("count", "Weather balloon handbook, part 1, 6 June 2024")
+    assert holds_kind("year", "The lighthouse was built in 1887.")
+    assert not holds_kind("year", "The lighthouse was built in May.")
     assert holds_kind("duration", "The crossing takes thirty-five minutes.")
     assert not holds_kind("duration", "Room for eight passengers.")
     assert holds_kind("time", "She sails at a quarter past four.")

@@ -14,7 +14,7 @@ from pipeline.errors import ModelUnavailable, UsageError
 from pipeline.models.embedding import load_embedder
 from pipeline.models.language import ScriptedModel
 from pipeline.prompts import load_prompt
-from pipeline.types import Answer
+from pipeline.types import Answer, Segment
 from tests.answer_made import MadeTranscripts, found, moment, speech
 
 STATION = MadeTranscripts(
@@ -148,6 +148,36 @@ def test_a_sentence_without_any_support_is_dropped() -> None:
         "The lighthouse was built in 1887 by two sisters."
     ]
     assert answer.confidence == 0.5
+
+
+def test_a_date_that_was_not_cited_is_cited_to_the_line_that_dates_the_video() -> None:
+    transcripts = MadeTranscripts(
+        {
+            "talk": [
+                Segment("screen", 0.0, 4.0, "The inlet valve\n14 March 2024"),
+                *speech((5.0, 9.0, "Rinse the inlet valve of the house every ten days.")),
+            ]
+        }
+    )
+    replies = [
+        "In March 2024 they rinse the inlet valve of the house every ten days [2].",
+        "In March 2023 they rinse the inlet valve of the house every ten days [2].",
+    ]
+    for reply, shown in zip(replies, (True, False), strict=True):
+        answer = answer_question(
+            "How often is the valve rinsed?",
+            found(moment("talk", 0.0, 20.0, "speech", "screen")),
+            transcripts,
+            load_embedder("fake:512"),
+            ScriptedModel([reply]),
+        )
+        assert answer.abstained != shown
+        assert [c.source for c in answer.citations] == ["speech", "screen"] * shown
+
+
+def test_an_answer_in_another_language_than_the_video_is_shown_as_unchecked() -> None:
+    answer = ask("Den Leuchtturm haben zwei Schwestern im Jahr 1887 gebaut [1].")
+    assert [s.verdict for s in answer.sentences] == ["unchecked"]
 
 
 def test_what_is_not_plainly_carried_is_shown_as_unchecked() -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.answer.statements import MAX_WIDTH, statements, width
-from pipeline.types import SOURCES, Segment, Word
-from tests.answer_made import speech, timed
+from pipeline.types import Segment, Word
+from tests.answer_made import speech, timed, tracks
 
 
 def test_a_sentence_over_two_cues_runs_from_the_first_to_the_last() -> None:
@@ -57,12 +57,13 @@ def test_a_place_in_a_long_turn_is_estimated_early_rather_than_late() -> None:
 
 def test_speech_without_marks_is_cut_where_the_speaker_paused() -> None:
     cues = speech(
-        (0.0, 3.0, "workers of the world unite manifesto of the communist party by karl"),
-        (3.0, 5.0, "marx and frederick engels"),
-        (5.5, 9.0, "preamble a spectre is haunting europe"),
-        (9.0, 12.0, "the specter of communism all the powers"),
+        (0.0, 2.0, "marx and frederick engels"),
+        (2.5, 5.0, "preamble a spectre is haunting europe"),
+        (5.0, 8.0, "the specter of communism all the powers"),
+        (8.0, 11.0, "of old europe have entered into a holy"),
+        (11.0, 14.0, "alliance to exercise this spectre"),
     )
-    assert (5.5, 12.0) in [(s.start, s.end) for s in statements("v", cues)]
+    assert [s.start for s in statements("v", cues)][:2] == [0.0, 2.5]
 
 
 def test_another_speaker_or_a_long_silence_ends_a_sentence() -> None:
@@ -96,27 +97,6 @@ def test_two_languages_do_not_run_into_each_other() -> None:
         "The lighthouse was built by two sisters in 1887.",
         "Der Leuchtturm wurde von zwei Schwestern gebaut.",
     }
-
-
-texts = st.text(st.sampled_from("ab1 .,?!\n[]<>0日。\u202e\x07é"), min_size=1, max_size=80)
-
-
-@st.composite
-def tracks(draw: st.DrawFn) -> list[Segment]:
-    segments, clock = [], draw(st.floats(0, 1000))
-    for _ in range(draw(st.integers(1, 12))):
-        start = clock + draw(st.sampled_from([0.0, 0.0, 0.1, 0.5, 5.0]))
-        end = start + draw(st.sampled_from([0.01, 1.0, 3.0, 50.0]))
-        text = draw(texts)
-        words = tuple(
-            Word(draw(st.floats(0, 2000)), draw(st.floats(0, 2000)), word)
-            for word in (text.split() if draw(st.booleans()) else [])
-        )
-        source = draw(st.sampled_from(SOURCES))
-        speaker = draw(st.sampled_from(["", "", "Ada"]))
-        segments.append(Segment(source, start, end, text, speaker, words=words))
-        clock = draw(st.sampled_from([start, end]))
-    return segments
 
 
 @given(tracks())

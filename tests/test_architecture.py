@@ -25,9 +25,8 @@ ROOMS = (
     "evaluate",
     "apps",
 )
-HEAVY = frozenset(
-    "torch transformers whisper sentence_transformers chromadb llama_index ray fastapi".split()
-)
+HEAVY = {"torch", "transformers", "whisper", "sentence_transformers", "chromadb", "llama_index"}
+HEAVY |= {"ray", "fastapi"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -35,7 +35,7 @@ def test_a_file_of_the_same_name_replaces_a_prompt(tmp_path: Path) -> None:
 )
 def test_a_prompt_with_other_placeholders_is_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "answer.txt").write_text(text)
-    with pytest.raises(SettingsError, match="answer.txt") as caught:
+    with pytest.raises(SettingsError, match=r"answer\.txt") as caught:
         load_prompt("answer", [tmp_path])
     assert said in caught.value.message
 

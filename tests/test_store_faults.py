@@ -18,7 +18,7 @@ from pipeline.store.synchronise import check, library_indexes, synchronise
 from tests.store_made import add_video, made_catalog, made_vectors
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = 4  # of about 150; all of them are tried by `python -m tests.store_crashes die`
+PLACES = 4  # of 300; `python -m tests.store_crashes die FOLDER 0 1000` tries them all
 
 
 def worker(*arguments: object) -> subprocess.Popen[str]:
@@ -40,7 +40,7 @@ def assert_sound(folder: Path) -> None:
 
 
 def test_a_death_at_any_place_is_mended_by_going_on(tmp_path: Path) -> None:
-    first = random.Random(time.time()).randrange(150)
+    first = random.Random(time.time()).randrange(300)
     finish(worker("die", tmp_path / "library", first, first + PLACES))
 
 

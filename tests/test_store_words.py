@@ -13,10 +13,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import IndexDamaged
-from pipeline.store import words as words_module
+from pipeline.store import word_writer
 from pipeline.store.analysis import fold, passage_terms, query_terms
 from pipeline.store.catalog import Catalog
-from pipeline.store.words import Sieve, WordIndex, WordIndexWriter, restriction
+from pipeline.store.word_writer import WordIndexWriter
+from pipeline.store.words import Sieve, WordIndex, restriction
 from tests.store_made import WORDS, add_video, made_catalog
 
 
@@ -208,8 +209,8 @@ def test_what_was_removed_leaves_the_statistics(catalog: Catalog) -> None:
 def test_a_large_index_is_rewritten_only_when_enough_is_dead(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(words_module, "_SMALL", 0)
-    monkeypatch.setattr(words_module, "_DEAD_SHARE", 0.1)
+    monkeypatch.setattr(word_writer, "_SMALL", 0)
+    monkeypatch.setattr(word_writer, "_DEAD_SHARE", 0.1)
     made_library(catalog)
     folder = catalog.folder / "index" / "words"
     assert len(opened(catalog)) == 480

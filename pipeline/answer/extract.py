@@ -1,10 +1,11 @@
 """An answer without a language model: the statements that answer, quoted, or an honest "no".
 
-Each statement gets a score from five signals, and the best score tells whether the library
+Each statement gets a score from a few signals, and the best score tells whether the library
 answers at all, by a logistic with few, round coefficients (the form of Platt 1999,
-"Probabilistic Outputs for Support Vector Machines"). They were set by hand on questions kept
-for development: nearness tells what a statement is about, and whether it has the kind of thing
-asked for (a number, a date, a name) tells more often than nearness that it does not answer.
+"Probabilistic Outputs for Support Vector Machines"). They were set on development questions
+and hold for MiniLM's cosines; another embedding model wants its own. Nearness tells what a
+statement is about; that it lacks the kind of thing asked for (a number, a date, a name) tells
+better that it does not answer.
 """
 
 from __future__ import annotations
@@ -63,10 +64,7 @@ def extract(question: str, evidence: Sequence[Evidence], embedder: Embedder) -> 
     if not evidence:
         return Extract((), 0.0)
     scores = score(question, evidence, embedder)
-    best = float(scores.max())
-    confidence = 1 / (1 + math.exp(-best))
-    if confidence < 0.5:
-        return Extract((), confidence)
+    confidence = 1 / (1 + math.exp(-float(scores.max())))
     return Extract(_quoted(question, evidence, scores), confidence)
 
 
@@ -166,16 +164,18 @@ def _stems(item: Evidence, text: str) -> frozenset[str]:
 def _quoted(
     question: str, evidence: Sequence[Evidence], scores: NDArray[np.float64]
 ) -> tuple[Evidence, ...]:
-    """The best statements that say different things: the best video first, then time."""
-    best = float(scores.max())
+    """The best statements that say different things, the best video first, then by time.
+
+    None when even the best is more likely not to answer than to (a logit below zero).
+    """
+    least = max(0.0, float(scores.max()) - FURTHER)
     chosen: list[int] = []
     for index in np.argsort(-scores, kind="stable"):
-        good = scores[index] >= max(0.0, best - FURTHER)
-        if len(chosen) == MAX_SENTENCES or not good:
+        if len(chosen) == MAX_SENTENCES or scores[index] < least:
             break
         if not any(_repeats(evidence[index], evidence[other]) for other in chosen):
             chosen.append(int(index))
-    if asks_to_explain(question) and len(chosen) < MAX_SENTENCES:
+    if chosen and len(chosen) < MAX_SENTENCES and asks_to_explain(question):
         chosen += _said_next(evidence, chosen)
     first: dict[str, int] = {}
     for place, index in enumerate(chosen):

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from pipeline.answer.evidence import Evidence, as_data, as_shown, render
 from pipeline.answer.statements import one_line
-from pipeline.answer.verify import WEIGHT, judge
-from pipeline.answer.wording import words
+from pipeline.answer.verify import WEIGHT, judge, missing_numbers
+from pipeline.answer.wording import date_numbers, words
 from pipeline.ingest.sentences import sentences
 from pipeline.prompts import Prompt
 from pipeline.types import Embedder, LanguageModel, Reply, Verdict
@@ -189,13 +189,28 @@ def settle(
 def _settle_one(
     claim: Claim, evidence: Sequence[Evidence], cosine: NDArray[np.float32]
 ) -> Settled | None:
-    cited = [evidence[number - 1] for number in claim.numbers]
+    cited = _dated(claim.text, [evidence[number - 1] for number in claim.numbers], evidence)
     each = [(item, judge(claim.text, [item], _near([item], cosine))) for item in cited]
     whole = judge(claim.text, cited, _near(cited, cosine))
     useful = tuple(pair for pair in each if WEIGHT[pair[1]] > 0)
     if cited and WEIGHT[whole] > 0:
         return Settled(claim.text, useful or tuple((item, whole) for item in cited), whole)
     return _find_support(claim, evidence, cosine)
+
+
+def _dated(claim: str, cited: list[Evidence], evidence: Sequence[Evidence]) -> list[Evidence]:
+    """`cited`, and the line that dates its video where only the claim's date is not cited.
+
+    Models date what videos say, as they are asked to, and forget to cite the title card.
+    """
+    missing = missing_numbers(claim, cited)
+    if not cited or not missing or not missing <= date_numbers(claim):
+        return cited
+    videos = {item.video.video_id for item in cited}
+    for item in evidence:
+        if item.video.video_id in videos and missing <= date_numbers(item.statement.text):
+            return [*cited, item]
+    return cited
 
 
 def _find_support(

@@ -191,8 +191,8 @@ def _cut_long(
 
 
 def _cutting_place(text: str, begin: int, stop: int, breaks: dict[int, int]) -> int:
-    quarter = (stop - begin) // 4
-    low, high, middle = begin + quarter, stop - quarter, (begin + stop) // 2
+    edge = (stop - begin) // 8
+    low, high, middle = begin + edge, stop - edge, (begin + stop) // 2
     places = {match.end(): 0 for match in _SPACE.finditer(text, low, high)}
     places |= {offset: rank for offset, rank in breaks.items() if low < offset < high}
     for match in _CLAUSE_END.finditer(text, low, high):

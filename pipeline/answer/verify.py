@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from pipeline.answer.evidence import Evidence, clock
 from pipeline.answer.numerals import numbers, numbers_within
-from pipeline.answer.wording import content_stems, names, negations, stem, words
+from pipeline.answer.wording import content_stems, foreign, names, negations, stem, words
 from pipeline.types import Verdict
 
 # Share of the claim's content words, and cosine, from which on a claim counts as carried.
@@ -49,27 +49,37 @@ def judge(claim: str, cited: Sequence[Evidence], cosine: float) -> Verdict:
     """Whether `cited`, taken together, carry `claim`; `cosine` is the best of claim and each."""
     if not cited:
         return "unsupported"
-    seen = _Cited(
-        " ".join(item.statement.text for item in cited),
-        " ".join(_beside(item) for item in cited),
-        cited[0].statement.language or "en",
-    )
+    seen = _seen(cited)
     share = _share(claim, f"{seen.text} {seen.beside}", seen.language)
     back = _share(seen.text, claim, seen.language)
     alike = min(share, back) >= SAME_SHARE
-    if _other_numbers(claim, seen):
+    if _missing_numbers(claim, seen):
         return "contradicted" if alike and numbers(seen.text) else "unsupported"
     denials, denied = negations(claim), _denials_of(claim, seen)
     if alike and denials % 2 != denied % 2:
         return "contradicted" if denials + denied == 1 else "unchecked"
     if share < UNRELATED_SHARE and cosine < UNRELATED_COSINE:
-        return "unsupported"
+        # Across languages neither words nor a model of English can tell.
+        return "unchecked" if foreign(claim) or foreign(seen.text) else "unsupported"
     if share >= SUPPORTED_SHARE and cosine >= SUPPORTED_COSINE:
         verdict: Verdict = "partly" if _other_names(claim, seen) else "supported"
         return verdict if denials % 2 == denied % 2 else "unchecked"
     if share >= PARTLY_SHARE or cosine >= PARTLY_COSINE:
         return "partly" if bool(denials) == bool(denied) else "unchecked"
     return "unchecked"
+
+
+def missing_numbers(claim: str, cited: Sequence[Evidence]) -> frozenset[str]:
+    """Values that `claim` states and neither `cited` nor what is shown beside it does."""
+    return _missing_numbers(claim, _seen(cited)) if cited else numbers(claim)
+
+
+def _seen(cited: Sequence[Evidence]) -> _Cited:
+    return _Cited(
+        " ".join(item.statement.text for item in cited),
+        " ".join(_beside(item) for item in cited),
+        cited[0].statement.language or "en",
+    )
 
 
 def _beside(item: Evidence) -> str:
@@ -87,8 +97,8 @@ def _spoken(text: str, language: str) -> set[str]:
     return set(content_stems(" ".join(w for w in words(text) if not numbers(w)), language))
 
 
-def _other_numbers(claim: str, seen: _Cited) -> bool:
-    return bool(numbers(claim) - numbers_within(f"{seen.text} {seen.beside}"))
+def _missing_numbers(claim: str, seen: _Cited) -> frozenset[str]:
+    return numbers(claim) - numbers_within(f"{seen.text} {seen.beside}")
 
 
 def _other_names(claim: str, seen: _Cited) -> bool:

@@ -156,6 +156,19 @@ def names(text: str) -> frozenset[str]:
     return frozenset(word for name in found for word in words(name) if word not in STOPWORDS)
 
 
+def date_numbers(text: str) -> frozenset[str]:
+    """The values in `text` that are days and years of dates."""
+    folded = fold(text)
+    dates = [match.group() for match in _DATE.finditer(folded)] + _YEAR.findall(folded)
+    return frozenset(value for date in dates for value in numbers_within(date))
+
+
+def foreign(text: str) -> bool:
+    """Whether `text` is long enough to tell that it is not English: hardly a word like "the"."""
+    found = words(text)
+    return len(found) >= 5 and sum(word in STOPWORDS for word in found) < 0.15 * len(found)
+
+
 def asked_kind(question: str) -> Kind:
     """What kind of answer a question wants: the first that its wording tells, else "other"."""
     folded = fold(question)

@@ -7,6 +7,7 @@ needs repair, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from pipeline.errors import FootnoteError, SettingsError, UsageError
+from pipeline.errors import FootnoteError, NoRoom, UsageError
 
 if TYPE_CHECKING:
     from pipeline.library import Library
@@ -357,7 +358,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:
-        return int(app(args=arguments, prog_name="footnote", standalone_mode=False) or 0)
+        code = int(app(args=arguments, prog_name="footnote", standalone_mode=False) or 0)
+        # Typer turns Ctrl-C into an exit code of its own.
+        return _interrupted(as_json, arguments) if code == 130 else code
     except Exit as error:
         return error.exit_code
     except TyperException as error:
@@ -368,19 +371,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FootnoteError as error:
         return _fail(as_json, error.code, error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, Abort):
-        again = "footnote add goes on where it stopped" if arguments[:1] == ["add"] else ""
-        return _fail(as_json, "interrupted", "interrupted; what was done is kept", again, 130)
+        return _interrupted(as_json, arguments)
     except BrokenPipeError:  # `footnote list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if _is_full_disk(error):
+            again = "make room; the same command goes on where it stopped"
+            return _fail(as_json, NoRoom.code, f"the disk is full ({error})", again, 3)
         if os.environ.get("FOOTNOTE_DEBUG"):
             raise
         message = f"a bug in Footnote: {type(error).__name__}: {error}"
         return _fail(as_json, "bug", message, "FOOTNOTE_DEBUG=1 shows where", 1)
 
 
-__all__ = ["SettingsError", "app", "main"]
+def _interrupted(as_json: bool, arguments: Sequence[str]) -> int:
+    again = "the same command; it goes on where it stopped" if arguments[:1] == ["add"] else ""
+    return _fail(as_json, "interrupted", "interrupted; what was done is kept", again, 130)
+
+
+def _is_full_disk(error: Exception) -> bool:
+    """Whichever library met it: the operating system's error, or SQLite's."""
+    number = getattr(error, "errno", None)
+    return number in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
+
 
 if __name__ == "__main__":
     sys.exit(main())

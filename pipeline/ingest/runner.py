@@ -7,10 +7,7 @@ catalog in short transactions, so that a killed run loses at most the batch in f
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -24,6 +21,7 @@ from pipeline.ingest.rows import slug_of
 from pipeline.ingest.stages import StageRun, VideoStages
 from pipeline.media.subtitles import find_sidecars
 from pipeline.store.catalog import Catalog
+from pipeline.store.work import lease_owner
 from pipeline.types import Progress, ProgressEvent, Video, VideoReport, VideoStatus
 
 T = TypeVar("T")
@@ -37,8 +35,11 @@ class Executor(Protocol):
 
     name: str
 
-    def run(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """Results in the order of completion; `items` is drawn as there is room."""
+    def run(self, work: Callable[[T], R], items: Iterable[T], stop: threading.Event) -> Iterator[R]:
+        """Results in the order of completion; `items` is drawn as there is room.
+
+        `stop` is set when the run ends early: work that sees it gives up.
+        """
         ...
 
 
@@ -50,7 +51,7 @@ class LocalExecutor:
     def __init__(self, workers: int = 2) -> None:
         self._workers = workers
 
-    def run(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    def run(self, work: Callable[[T], R], items: Iterable[T], stop: threading.Event) -> Iterator[R]:
         drawn = iter(items)
         running: set[Future[R]] = set()
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="footnote")
@@ -63,6 +64,9 @@ class LocalExecutor:
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
+        except BaseException:
+            stop.set()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -162,6 +166,10 @@ def _restamped(video: Video, stamped: Video) -> Video:
     )
 
 
+class _Stopped(Exception):
+    """Raised in the work on a video when the run ends early: what was done is in the catalog."""
+
+
 class Runner:
     """Runs what is missing for each file and yields a report as each is finished."""
 
@@ -175,13 +183,21 @@ class Runner:
         self._catalog = catalog
         self._stages = stages
         self._executor = executor
-        self._progress = progress
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._watcher = progress
+        self._stop = threading.Event()
+        self._owner = lease_owner()
 
     def run(self, paths: Sequence[Path]) -> Iterator[VideoReport]:
         # Identified one after another, in order: ids must not depend on which thread is faster.
         identifier = Identifier(self._catalog)
-        yield from self._executor.run(self._bring_up_to_date, map(identifier.identify, paths))
+        candidates = map(identifier.identify, paths)
+        yield from self._executor.run(self._bring_up_to_date, candidates, self._stop)
+
+    def _progress(self, event: ProgressEvent) -> None:
+        """Every stage reports often: the place to notice that nobody waits for it any more."""
+        if self._stop.is_set():
+            raise _Stopped
+        self._watcher(event)
 
     def _bring_up_to_date(self, candidate: Candidate) -> VideoReport:
         path = str(candidate.path)
@@ -195,12 +211,16 @@ class Runner:
         if not self._catalog.claim(video.video_id, "add", self._owner, LEASE_SECONDS):
             reason = "another footnote add is working on it"
             return VideoReport(video.video_id, path, "unchanged", {}, reason)
+        if candidate.status == "added" and self._catalog.has_video(video.video_id):
+            # Another `add` gave the id away between the look at the file and the lease.
+            self._catalog.release(video.video_id, "add", self._owner)
+            return self._bring_up_to_date(Identifier(self._catalog).identify(candidate.path))
         try:
             with _Heartbeat(self._catalog, video.video_id, self._owner):
                 run = self._stages.run(video, self._progress)
         finally:
             self._catalog.release(video.video_id, "add", self._owner)
-            self._progress(ProgressEvent(candidate.path.name, "finished", 1, 1))
+            self._watcher(ProgressEvent(candidate.path.name, "finished", 1, 1))
         return _report(candidate, run)
 
 

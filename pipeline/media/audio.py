@@ -77,7 +77,7 @@ def read_audio(
             damaged = _record(container, track, recorder, progress)
         if not recorder.count:
             raise MediaError(f"{Path(path).name}: none of its sound can be decoded")
-        problems = (f"{damaged} damaged pieces of the sound were left out",) if damaged else ()
+        problems = (f"damaged pieces of the sound left out: {damaged}",) if damaged else ()
         return Sound(target, recorder.count, track.index, problems)
 
 

@@ -152,9 +152,9 @@ def _usable(cues: Sequence[Cue]) -> tuple[list[Cue], list[str]]:
         good.append(cue)
     problems = []
     if bad:
-        problems.append(f"{bad} cues that end before they begin, or begin before 0, left out")
+        problems.append(f"cues left out, as they end before they begin or begin before 0: {bad}")
     if too_long:
-        problems.append(f"{too_long} cues of over a minute shortened")
+        problems.append(f"cues shortened, as they last over a minute: {too_long}")
     return good, problems
 
 

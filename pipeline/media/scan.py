@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _WINDOW_BYTES = 256 << 20  # of decoded pictures held at once, whatever their size
+_FEW = 0.01  # share of frames without a usable time that is not worth a word
 _MISSING = 1.0  # seconds by which a header may be wrong before it is worth a word
 
 
@@ -198,9 +199,9 @@ def _problems(decoder: Decoder, duration: float, claimed: float) -> tuple[str, .
     if not decoder.frames:
         problems.append("none of its pictures could be decoded")
     elif decoder.damaged_packets:
-        problems.append(f"{decoder.damaged_packets} damaged pieces of the video were left out")
-    if decoder.clock.repaired:
-        problems.append(f"{decoder.clock.repaired} pictures had no usable time; it was estimated")
+        problems.append(f"damaged pieces of the video left out: {decoder.damaged_packets}")
+    if decoder.clock.repaired > _FEW * decoder.frames:
+        problems.append(f"pictures whose time had to be guessed: {decoder.clock.repaired}")
     return tuple(problems)
 
 

@@ -17,7 +17,7 @@ import secrets
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,9 @@ class ChromaVectors(ABC):
 
     def _flush(self) -> None:  # noqa: B027  a server does it itself
         """Have what was written on disk before the stamp says so."""
+
+    def _forget_log(self, ids: Sequence[str]) -> None:  # noqa: B027  a server's log is its own
+        """Take the text of deleted passages out of what Chroma has yet to replay."""
 
     def _may_open(self) -> AbstractContextManager[None]:
         """Held while a reader opens the collection; raises `LibraryBusy`."""
@@ -281,7 +284,9 @@ class ChromaVectors(ABC):
             self._add(batch)
             state |= {"last_row": int(batch.rows[-1]), "dimension": batch.vectors.shape[1]}
         for start in range(0, len(removed), _BATCH_ROWS):
-            self._collection.delete(ids=[str(r) for r in removed[start : start + _BATCH_ROWS]])
+            ids = [str(row) for row in removed[start : start + _BATCH_ROWS]]
+            self._collection.delete(ids=ids)
+            self._forget_log(ids)
         if finished:
             state["generation"] = target
         self._flush()

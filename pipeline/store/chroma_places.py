@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from pipeline.store.chroma import ChromaVectors
 from pipeline.store.lock import locked
 
 _PATIENCE_SECONDS = 120.0
+_VACUUM_BYTES = 64 << 20  # of the file, about half a second
 _numbers = itertools.count(1)
 
 
@@ -52,6 +54,21 @@ class ChromaFolder(ChromaVectors):
             if file.is_file():
                 with file.open("rb") as opened:
                     os.fsync(opened.fileno())
+
+    def _forget_log(self, ids: Sequence[str]) -> None:
+        # Chroma keeps every write, text included, in a table of its SQLite file until a thousand
+        # more have come; of a deleted passage it needs only that it was deleted. What Chroma
+        # itself deletes it leaves in free pages, hence the VACUUM of a small file.
+        file = self.folder / "chroma.sqlite3"
+        with closing(sqlite3.connect(file, timeout=_PATIENCE_SECONDS)) as database:
+            database.execute("PRAGMA secure_delete = ON")
+            with database:
+                database.executemany(
+                    "UPDATE embeddings_queue SET metadata = NULL WHERE id = ?",
+                    [(name,) for name in ids],
+                )
+            if file.stat().st_size < _VACUUM_BYTES:
+                database.execute("VACUUM")
 
     def _may_open(self) -> AbstractContextManager[None]:
         return locked(self._library, 0, shared=True)

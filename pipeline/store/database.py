@@ -47,8 +47,12 @@ class Database:
                 raise LibraryNotFound(f"there is no library in {folder}", "footnote add PATH")
             folder.mkdir(parents=True, exist_ok=True)
         self.read_only = not _writable(folder, self.path)
-        with _damage_named(self.path):
-            self._migrate()
+        try:
+            with _damage_named(self.path):
+                self._migrate()
+        except FootnoteError:
+            self.close()
+            raise
 
     def close(self) -> None:
         with self._guard:

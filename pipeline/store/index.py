@@ -7,8 +7,9 @@ disk is read-only - it serves the older generation and leaves out what the catal
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,37 +162,43 @@ class _Selection:
     def __init__(
         self, table: PassageTable, numbers: NDArray[np.int64], allowed: NDArray[np.bool_] | None
     ) -> None:
-        self._rows = table.rows
+        self._table = table
+        self._numbers = numbers
         self._allowed = allowed
         self.size = len(table) if allowed is None else int(np.count_nonzero(allowed))
-        self.sieves: tuple[Sieve, ...] = (Sieve(),)
-        if allowed is not None and 0 < self.size < len(table):
-            strict = _strict_sieve(table, numbers, allowed, self.size)
-            share = self.size / len(table)
-            self.sieves = (Sieve(None, share), strict) if share >= _MUCH else (strict,)
+
+    @property
+    def sieves(self) -> Iterator[Sieve]:
+        share = self.size / max(len(self._table), 1)
+        if share >= _MUCH:
+            yield Sieve(None, share)
+        if 0 < share < 1:
+            yield self._strict
+
+    @functools.cached_property
+    def _strict(self) -> Sieve:
+        table, allowed = self._table, self._allowed
+        videos = np.zeros(len(table.videos), bool)
+        videos[table.video[allowed]] = True
+        sources = np.zeros(256, bool)
+        sources[table.source[allowed]] = True
+        fitting = np.count_nonzero(videos[table.video] & sources[table.source])
+        if self.size < fitting and self.size <= _FEW_ROWS:
+            return Sieve(restriction(rows=table.rows[allowed].tolist()))
+        only = restriction(
+            videos=None if videos.all() else self._numbers[videos].tolist(),
+            sources=np.flatnonzero(sources).tolist(),
+        )
+        return Sieve(only, self.size / fitting)
 
     def keep(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of the rows found are in the table, and allowed."""
-        at = np.minimum(np.searchsorted(self._rows, rows), max(len(self._rows) - 1, 0))
-        known = self._rows[at] == rows if len(self._rows) else np.zeros(len(rows), bool)
+        every = self._table.rows
+        if not len(every):
+            return np.zeros(len(rows), bool)
+        at = np.minimum(np.searchsorted(every, rows), len(every) - 1)
+        known: NDArray[np.bool_] = every[at] == rows
         return known if self._allowed is None else known & self._allowed[at]
-
-
-def _strict_sieve(
-    table: PassageTable, numbers: NDArray[np.int64], allowed: NDArray[np.bool_], size: int
-) -> Sieve:
-    videos = np.zeros(len(table.videos), bool)
-    videos[table.video[allowed]] = True
-    sources = np.zeros(256, bool)
-    sources[table.source[allowed]] = True
-    fitting = np.count_nonzero(videos[table.video] & sources[table.source])
-    if size < fitting and size <= _FEW_ROWS:
-        return Sieve(restriction(rows=table.rows[allowed].tolist()))
-    only = restriction(
-        videos=None if videos.all() else numbers[videos].tolist(),
-        sources=np.flatnonzero(sources).tolist(),
-    )
-    return Sieve(only, size / fitting)
 
 
 def _made_for(catalog: Catalog, indexes: Indexes) -> bool:

@@ -23,7 +23,8 @@ from pipeline.store.lock import locked
 from pipeline.store.matrix import Matrix, MatrixWriter, open_matrix
 from pipeline.store.passage_lookup import StoredPassage
 from pipeline.store.stamps import Stamp
-from pipeline.store.words import Sieve, WordIndex, WordIndexWriter, restriction
+from pipeline.store.word_writer import WordIndexWriter
+from pipeline.store.words import Sieve, WordIndex, restriction
 from pipeline.types import Check
 
 LOCK_SECONDS = 600.0
