@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pipeline.errors import EmbeddingMismatch, LibraryNotFound, UsageError
+from pipeline.errors import EmbeddingMismatch, IndexDamaged, LibraryNotFound, UsageError
 from pipeline.models.shelf import Shelf
 from pipeline.prompts import load_prompt
 from pipeline.settings import Settings, load_settings
@@ -338,6 +338,8 @@ class Library:
 
         if repair:
             mend(self._catalog, self._indexes)
+        else:
+            self._catch_up()
         return [*check(self._catalog, self._indexes), self._check_files()]
 
     def reindex(
@@ -514,6 +516,13 @@ class Library:
         from pipeline.store.synchronise import synchronise
 
         synchronise(self._catalog, self._indexes)
+
+    def _catch_up(self) -> None:
+        """Indexes that are merely behind, after a kill, are not damaged: any reader updates them."""
+        try:
+            self._synchronise()
+        except (IndexDamaged, UsageError) as error:
+            _log.info("the indexes stay as they are: %s", error)
 
     def _check_files(self) -> Check:
         missing = [v.path for v in self._catalog.videos() if v.path and not Path(v.path).exists()]

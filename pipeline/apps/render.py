@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.types import (
         Answer,
         Check,
+        Moment,
         Progress,
         SearchResult,
         Segment,
@@ -255,6 +256,8 @@ def answer(answer: Answer, *, explain: bool) -> None:
     out.print(Text(clean(answer.answer), style="bold" if not answer.abstained else "yellow"))
     if answer.citations:
         out.print()
+    elif answer.moments:
+        _nearby(answer.moments[:3])
     for citation in answer.citations:
         line = Text(f"[{citation.marker}] ")
         line.append(clean(citation.title), style="bold")
@@ -267,6 +270,16 @@ def answer(answer: Answer, *, explain: bool) -> None:
         out.print(Text(f"    {play}", style="dim"))
     if explain:
         _explain(answer)
+
+
+def _nearby(moments: Sequence[Moment]) -> None:
+    """What an answer that abstained can still offer: where to look."""
+    out.print(Text("\nNearest to it, though it may not answer:", style="dim"))
+    for moment in moments:
+        line = Text(f"    {clean(moment.title)}")
+        line.append(f"  {span(moment.start, moment.end)}", style="cyan")
+        line.append(f"  {_shortened(clean(moment.text), 100)}", style="dim")
+        out.print(line)
 
 
 def _explain(answer: Answer) -> None:

@@ -160,9 +160,14 @@ def _colour(picture: Picture) -> Plane:
 
 
 def _is_flash(pictures: Sequence[Picture], index: int) -> bool:
-    """Whether what stood before the jump is back a few frames after it."""
-    after = pictures[min(index + AHEAD, len(pictures) - 1)]
-    luma, chroma = change(pictures[index - 1], after)
+    """Whether what stood before is back a few frames on, or what stands now stood a few before."""
+    after = min(index + AHEAD, len(pictures) - 1)
+    before = max(index - 1 - AHEAD, 0)
+    return _back(pictures[index - 1], pictures[after]) or _back(pictures[before], pictures[index])
+
+
+def _back(one: Picture, other: Picture) -> bool:
+    luma, chroma = change(one, other)
     return luma < _LUMA_GATE / 2 and chroma < _CHROMA_GATE / 2
 
 
