@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pipeline.errors import EmbeddingMismatch, IndexDamaged, LibraryNotFound, UsageError
+from pipeline.errors import EmbeddingMismatch, LibraryNotFound, UsageError
 from pipeline.models.shelf import Shelf
 from pipeline.prompts import load_prompt
 from pipeline.settings import Settings, load_settings
@@ -50,6 +50,7 @@ from pipeline.types import (
 if TYPE_CHECKING:
     from pipeline.ingest.rows import ImportedVideo
     from pipeline.retrieve.expand import Expansion
+    from pipeline.retrieve.filters import Located
     from pipeline.types import PassageIndex
 
 
@@ -333,19 +334,19 @@ class Library:
 
     def doctor(self, *, repair: bool = False) -> list[Check]:
         """What is wrong with the library; `repair` first rebuilds what is derived and damaged."""
-        from pipeline.store.synchronise import check
+        from pipeline.store.synchronise import check, merely_behind
         from pipeline.store.synchronise import repair as mend
 
         if repair:
             mend(self._catalog, self._indexes)
-        else:
-            self._catch_up()
+        elif merely_behind(self._catalog, self._indexes):
+            self._synchronise()
         return [*check(self._catalog, self._indexes), self._check_files()]
 
     def reindex(
         self, embedding: str | None = None, progress: Progress | None = None
     ) -> dict[str, Any]:
-        """Embed every passage with `embedding` (None: the settings' model) and use it from then on.
+        """Embed every passage with `embedding` (None: the settings' model), and use that model.
 
         The present vectors serve searches until the last new one is made; a killed run goes on
         where it stopped. Passages keep their texts: only a model with a lower token limit sees
@@ -395,7 +396,7 @@ class Library:
             wanted = model is not None and self.settings.expansion_passages
             hypothetical = self._hypothetical(query, took) if wanted else ()
         allowed = allowed_passages(
-            index.table, self._resolved(filters), self._videos_by_id(filters)
+            index.table, self._resolved(filters), self._whereabouts(filters)
         )
         ranked = rank(index, embedder, Query(query, tuple(hypothetical)), allowed=allowed)
         began_moments = time.perf_counter()
@@ -458,10 +459,10 @@ class Library:
         videos = tuple(self._catalog.resolve(reference) for reference in filters.videos)
         return replace(filters, videos=videos)
 
-    def _videos_by_id(self, filters: Filters) -> dict[str, Video]:
+    def _whereabouts(self, filters: Filters) -> Mapping[str, Located]:
         if not (filters.folder or filters.after or filters.before):
             return {}
-        return {video.video_id: video for video in self._catalog.videos()}
+        return self._catalog.whereabouts()
 
     def _check_embedding(self) -> None:
         """Raise `EmbeddingMismatch` when the settings name another model than the library's."""
@@ -516,13 +517,6 @@ class Library:
         from pipeline.store.synchronise import synchronise
 
         synchronise(self._catalog, self._indexes)
-
-    def _catch_up(self) -> None:
-        """Indexes that are merely behind, after a kill, are not damaged: any reader updates them."""
-        try:
-            self._synchronise()
-        except (IndexDamaged, UsageError) as error:
-            _log.info("the indexes stay as they are: %s", error)
 
     def _check_files(self) -> Check:
         missing = [v.path for v in self._catalog.videos() if v.path and not Path(v.path).exists()]

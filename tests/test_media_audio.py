@@ -120,3 +120,14 @@ def test_a_file_without_sound_is_an_error(tmp_path: Path) -> None:
     path = clips.write(tmp_path / "silent.mp4", clips.scenes((1.0, PICTURE)))
     with pytest.raises(MediaError, match=r"silent\.mp4 has no sound"):
         read_audio(path, tmp_path / "x.f32")
+
+
+def test_streams_strung_together_are_heard_through(tmp_path: Path) -> None:
+    """A recorder was restarted, and its timestamps begin anew."""
+    parts = [
+        make(tmp_path / f"{n}.ts", Track([Tone(1.0, 1.5)], end=3.0), seconds=3.0) for n in (1, 2)
+    ]
+    path = tmp_path / "x.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    sound = read_audio(path, tmp_path / "x.f32")
+    assert np.ravel(heard(sound)) == pytest.approx([1.0, 1.5, 4.0, 4.5], abs=0.1)

@@ -135,6 +135,20 @@ def test_the_clock_begins_at_zero_whatever_the_container_says(tmp_path: Path) ->
     assert scan.duration == pytest.approx(4.0, abs=0.05)
 
 
+def test_streams_strung_together_are_read_through(tmp_path: Path) -> None:
+    """A recorder was restarted: timestamps begin anew, and the pictures are of another size."""
+    parts = [
+        clips.write(tmp_path / "a.ts", clips.scenes((3.0, A))),
+        clips.write(tmp_path / "b.ts", clips.scenes((2.0, clips.texture(2, (640, 480))))),
+    ]
+    path = tmp_path / "x.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    scan = scan_video(path, tmp_path)
+    assert scan.duration == pytest.approx(5.0, abs=0.2)
+    assert starts(scan) == [0.0, pytest.approx(3.0, abs=0.1)]
+    assert [shot.key_frames[0].width for shot in scan.shots] == [320, 640]
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3])
 def test_a_flash_is_no_cut(tmp_path: Path, frames: int) -> None:
     flash = (frames * FRAME, clips.colour(255, 255, 255))

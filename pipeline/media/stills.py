@@ -25,7 +25,9 @@ MOVING = 3.0  # seconds of motion for which one frame is kept
 _LEVEL = 20  # of 255: a point of the thumb that changes less has not changed
 # Share of the thumb's points that must change: less than a line of text, more than the pointer.
 _MATERIAL = 0.001
-_DRIFT = 0.3  # of that: more change in small steps is not standing still
+# What changes in small steps does not stand still: text that is typed in few points, a slow turn
+# of the camera first in many points by little. (level, times the share above)
+_DRIFTS = ((_LEVEL, 0.3), (8, 3.0))
 _SETTLED = 4.0  # seconds in which the sharpest picture of a stretch is looked for
 _BLOCK = 8
 _MEMORY = 0.06  # weight of the newest sample in how active a block is
@@ -46,7 +48,7 @@ class Stretch:
 
 @dataclass(slots=True)
 class _Open:
-    """A stretch that goes on. `drift` is the most its picture has changed, in thumb points."""
+    """A stretch that goes on. `drift` over 1: it does not stand, it changes in small steps."""
 
     start: float
     anchor: Picture
@@ -95,9 +97,8 @@ class StillFinder:
             return []
         self._note_activity(self._last, sample)
         self._last = sample
-        drift = self._difference(run.anchor, sample)
-        if drift < _limit(sample) and not self._revisit(run, sample):
-            self._extend(run, sample, drift)
+        if not self._differ(run.anchor, sample) and not self._revisit(run, sample):
+            self._extend(run, sample)
             return []
         end, start = self._borders(run, part)
         found = self._close(end)
@@ -108,9 +109,11 @@ class StillFinder:
         self._run = _Open(start, sample, sample, sharpness(sample.thumb()))
         self._last = sample
 
-    def _extend(self, run: _Open, sample: Picture, drift: float) -> None:
+    def _extend(self, run: _Open, sample: Picture) -> None:
         run.samples += 1
-        run.drift = max(run.drift, drift)
+        for level, times in _DRIFTS:
+            points = self._difference(run.anchor, sample, level)
+            run.drift = max(run.drift, points / (times * _limit(sample)))
         if sample.time - run.start <= _SETTLED:
             sharp = sharpness(sample.thumb())
             if sharp >= run.sharpness:
@@ -120,10 +123,9 @@ class StillFinder:
         """(end of the open stretch, start of the next), exact where it had settled."""
         if run.samples == 1:
             return part[0].time, part[0].time
-        limit = _limit(part[-1])
-        left = _first(part, lambda picture: self._difference(run.anchor, picture) >= limit)
+        left = _first(part, lambda picture: self._differ(run.anchor, picture))
         rest = part[left:]
-        right = _first(rest, lambda picture: self._difference(part[-1], picture) < limit)
+        right = _first(rest, lambda picture: not self._differ(part[-1], picture))
         return part[left].time, rest[right].time
 
     def _close(self, end: float) -> list[Stretch]:
@@ -131,8 +133,7 @@ class StillFinder:
         run = self._run
         assert run is not None
         seconds = end - run.start
-        steady = run.drift <= _DRIFT * _limit(run.anchor)
-        if seconds >= MOVING or (seconds >= STILL and steady):
+        if seconds >= MOVING or (seconds >= STILL and run.drift <= 1):
             found = self._flush_moving()
             self._found_in_shot = True
             return [*found, Stretch(run.start, end, run.best, moving=False)]
@@ -153,17 +154,22 @@ class StillFinder:
 
     # ------------------------------------------------------------ what has changed
 
-    def _difference(self, before: Picture, after: Picture) -> float:
-        """Points of the thumb that differ, outside what always moves."""
-        changed = _changed(before.thumb(), after.thumb())
+    def _differ(self, before: Picture, after: Picture) -> bool:
+        return self._difference(before, after, _LEVEL) >= _limit(after)
+
+    def _difference(self, before: Picture, after: Picture, level: int) -> float:
+        """Points of the thumb that differ by more than `level`, outside what always moves."""
+        changed = _changed(before.thumb(), after.thumb(), level)
         masked = self._masked()
         if masked is None:
             return float(np.count_nonzero(changed))
         blocks = _blocks(changed)
+        if masked.shape != blocks.shape:  # the stream changed its size
+            return float(changed.size)
         return float(blocks[~masked].sum()) * _BLOCK * _BLOCK
 
     def _note_activity(self, before: Picture, after: Picture) -> None:
-        moved = (_blocks(_changed(before.thumb(), after.thumb())) > 0.02).astype(np.float32)
+        moved = (_blocks(_changed(before.thumb(), after.thumb(), _LEVEL)) > 0.02).astype(np.float32)
         if self._activity is None or self._activity.shape != moved.shape:
             self._activity = np.zeros_like(moved)
         self._activity += _MEMORY * (moved - self._activity)
@@ -186,13 +192,13 @@ def _limit(picture: Picture) -> float:
     return max(4.0, picture.thumb().size * _MATERIAL)
 
 
-def _changed(before: Plane, after: Plane) -> Plane:
+def _changed(before: Plane, after: Plane, level: int) -> Plane:
     import cv2
 
     if before.shape != after.shape:  # the stream changed its size
         return np.full(after.shape, 255, np.uint8)
     difference = cv2.absdiff(before, after)
-    changed: Plane = cv2.threshold(difference, _LEVEL, 255, cv2.THRESH_BINARY)[1]
+    changed: Plane = cv2.threshold(difference, level, 255, cv2.THRESH_BINARY)[1]
     return changed
 
 

@@ -10,19 +10,30 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UsageError
-from pipeline.types import SOURCES, Filters, PassageTable, Video
+from pipeline.types import SOURCES, Filters, PassageTable
 
 _YEAR_OR_MONTH = re.compile(r"\d{4}(-\d\d)?", re.ASCII)
 _TO_SECONDS = len("2024-01-31T12:00:00")
 
 
+class Located(Protocol):
+    """What filters ask of a video; a `Video` has it."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def date(self) -> str: ...
+
+
 def allowed_passages(
-    table: PassageTable, filters: Filters, videos: Mapping[str, Video]
+    table: PassageTable, filters: Filters, videos: Mapping[str, Located]
 ) -> NDArray[np.bool_] | None:
     """(n,) which passages `filters` let through; None when they restrict nothing.
 
@@ -47,7 +58,7 @@ def _allowed_sources(filters: Filters) -> NDArray[np.bool_]:
 
 
 def _allowed_videos(
-    table: PassageTable, filters: Filters, videos: Mapping[str, Video]
+    table: PassageTable, filters: Filters, videos: Mapping[str, Located]
 ) -> NDArray[np.bool_]:
     """(v,) one decision per video of the table."""
     wanted = frozenset(filters.videos)

@@ -287,6 +287,9 @@ class ChromaVectors(ABC):
             ids = [str(row) for row in removed[start : start + _BATCH_ROWS]]
             self._collection.delete(ids=ids)
             self._forget_log(ids)
+        if len(removed) and not self._collection.count():
+            # Emptied: begun anew, since its files keep what memory they were written from.
+            state = self._begin(state["epoch"], state) | {"last_row": state["last_row"]}
         if finished:
             state["generation"] = target
         self._flush()

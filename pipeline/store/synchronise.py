@@ -36,6 +36,7 @@ class DerivedIndex(Protocol):
     """What is made from the catalog and can be made again."""
 
     name: str
+    folder: Path
 
     def stamp(self) -> Stamp:
         """How far it has come."""
@@ -96,6 +97,16 @@ def synchronise(
                 if not _current(part, catalog, target):
                     part.advance(catalog, target)
     return target
+
+
+def merely_behind(catalog: Catalog, indexes: Indexes) -> bool:
+    """Whether every index is of the catalog's present epoch or was not begun: none is damaged.
+
+    After a kill they are behind, and the next reader or writer brings them up to date.
+    """
+    parts: tuple[DerivedIndex, ...] = (indexes.matrix, indexes.words, indexes.vectors)
+    epoch = catalog.epoch()
+    return all(part.stamp().epoch == epoch or not part.folder.exists() for part in parts)
 
 
 def rebuild(catalog: Catalog, indexes: Indexes, *, timeout: float = LOCK_SECONDS) -> int:
