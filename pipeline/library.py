@@ -395,9 +395,7 @@ class Library:
         if hypothetical is None:
             wanted = model is not None and self.settings.expansion_passages
             hypothetical = self._hypothetical(query, took) if wanted else ()
-        allowed = allowed_passages(
-            index.table, self._resolved(filters), self._whereabouts(filters)
-        )
+        allowed = allowed_passages(index.table, self._resolved(filters), self._whereabouts(filters))
         ranked = rank(index, embedder, Query(query, tuple(hypothetical)), allowed=allowed)
         began_moments = time.perf_counter()
         table = index.table

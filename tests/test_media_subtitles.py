@@ -102,6 +102,13 @@ def test_every_format_gives_the_same_speech(tmp_path: Path, name: str, text: str
     ]
 
 
+def test_lines_of_blanks_between_cues_do_not_add_the_next_cues_name(tmp_path: Path) -> None:
+    text = (
+        "WEBVTT\n \none\n00:01.000 --> 00:02.000\nHello\n  \ntwo\n00:03.000 --> 00:04.000\nthere\n"
+    )
+    assert told(read(tmp_path, "x.vtt", text)) == [(1.0, 2.0, "Hello"), (3.0, 4.0, "there")]
+
+
 def test_text_of_old_files_is_read(tmp_path: Path) -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\nDéjà vu “naïve”\n".encode("cp1252")
     assert read(tmp_path, "x.srt", text)[0].text == "Déjà vu “naïve”"

@@ -220,7 +220,7 @@ def test_nobody_listening_is_found_out_at_once() -> None:
     start = time.monotonic()
     with pytest.raises(ModelUnavailable, match=r"127\.0\.0\.1.*cannot be reached") as caught:
         model.complete("hello")
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10, "it is not tried again and again"
     assert "FOOTNOTE_ENDPOINT" in caught.value.hint
 
 

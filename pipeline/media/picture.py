@@ -7,6 +7,7 @@ converted. They are not turned as a viewer sees them: only pictures that are kep
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +15,16 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import av.video.frame
+    import av.video.plane
 
 Plane = NDArray[np.uint8]  # (height, width)
 
 TINY = (64, 36)  # width, height
 _THUMB_SIDE = 300
-_PLANAR = re.compile(r"gray(1[0246]le)?|yuvj?a?4[0-4]{2}p(9le|1[0246]le)?")
+_HALF = (TINY[0] // 2, TINY[1] // 2)
+_GREY: Plane = np.full((_HALF[1], _HALF[0]), 128, np.uint8)  # the chroma of a picture without
+_BYTE, _PAIR = np.dtype(np.uint8), np.dtype("<u2")
+_PLANAR = re.compile(r"(?:gray|yuvj?a?4[0-4]{2}p)(?:(9|1[0246])le)?")
 
 
 class Picture:
@@ -41,18 +46,14 @@ class Picture:
         if self._tiny is None:
             import cv2
 
-            frame = _planar(self.frame)
-            luma = _shrink(frame, 0, TINY, cv2.INTER_LINEAR)
-            if len(frame.planes) < 3:
-                grey = np.full((TINY[1] // 2, TINY[0] // 2), 128, np.uint8)
-                self._tiny = luma, grey, grey
+            planes, bits = _planes(self.frame)
+            luma = _shrink(planes[0], bits, TINY, cv2.INTER_LINEAR)
+            if len(planes) < 3:
+                self._tiny = luma, _GREY, _GREY
             else:
-                half = (TINY[0] // 2, TINY[1] // 2)
-                self._tiny = (
-                    luma,
-                    _shrink(frame, 1, half, cv2.INTER_LINEAR),
-                    _shrink(frame, 2, half, cv2.INTER_LINEAR),
-                )
+                blue = _shrink(planes[1], bits, _HALF, cv2.INTER_LINEAR)
+                red = _shrink(planes[2], bits, _HALF, cv2.INTER_LINEAR)
+                self._tiny = luma, blue, red
         return self._tiny
 
     def thumb(self) -> Plane:
@@ -65,18 +66,27 @@ class Picture:
 
             factor = max(1, round(max(self.frame.width, self.frame.height) / _THUMB_SIDE))
             size = max(1, self.frame.width // factor), max(1, self.frame.height // factor)
-            self._thumb = _shrink(_planar(self.frame), 0, size, cv2.INTER_AREA, factor)
+            planes, bits = _planes(self.frame)
+            self._thumb = _shrink(planes[0], bits, size, cv2.INTER_AREA, factor)
         return self._thumb
 
 
-def _planar(frame: av.video.frame.VideoFrame) -> av.video.frame.VideoFrame:
-    """The frame itself when its planes can be read as they are, else converted (RGB, palettes)."""
-    return frame if _PLANAR.fullmatch(frame.format.name) else frame.reformat(format="yuv420p")
+def _planes(frame: av.video.frame.VideoFrame) -> tuple[tuple[av.video.plane.VideoPlane, ...], int]:
+    """The frame's planes, luma first, and their bits; RGB and palettes are converted first."""
+    bits = _bits(frame.format.name)
+    return (frame.planes, bits) if bits else (frame.reformat(format="yuv420p").planes, 8)
+
+
+@cache
+def _bits(form: str) -> int:
+    """Bits per sample of a planar format that can be read as it is; 0 for any other."""
+    match = _PLANAR.fullmatch(form)
+    return int(match[1] or 8) if match else 0
 
 
 def _shrink(
-    frame: av.video.frame.VideoFrame,
-    index: int,
+    source: av.video.plane.VideoPlane,
+    bits: int,
     size: tuple[int, int],
     interpolation: int,
     factor: int = 0,
@@ -87,9 +97,7 @@ def _shrink(
     """
     import cv2
 
-    source = frame.planes[index]
-    bits = frame.format.components[index].bits
-    kind = np.uint8 if bits == 8 else np.dtype("<u2")
+    kind = _BYTE if bits == 8 else _PAIR
     rows = np.frombuffer(source, kind).reshape(source.height, -1)[:, : source.width]
     if factor:
         rows = rows[: size[1] * factor, : size[0] * factor]

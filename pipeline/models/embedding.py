@@ -30,6 +30,8 @@ MINILM = "all-MiniLM-L6-v2"
 # Padded tokens in one run. Beyond it a batch falls out of the cache; short texts in batches of
 # this size go twice as fast as one by one, texts of 120 tokens as fast (benchmarks/embedding.py).
 _TOKENS_PER_RUN = 512
+# A question and its hypothetical passages fit into one run, but several cores wait less for them.
+_LEAST_TOKENS_PER_RUN = 64
 
 
 def load_embedder(name: str, settings: Settings | None = None) -> Embedder:
@@ -76,7 +78,9 @@ class OnnxEmbedder:
         """
         ids = token_ids(self._tokenizer, texts, self.max_tokens)
         vectors = np.empty((len(ids), self.dimension), np.float32)
-        runs = list(_runs([len(text) for text in ids], self._tokens_per_run))
+        lengths = [len(text) for text in ids]
+        share = max(_LEAST_TOKENS_PER_RUN, sum(lengths) // self._threads)
+        runs = list(_runs(lengths, min(self._tokens_per_run, share)))
         if len(runs) == 1:
             vectors[runs[0]] = self._run([ids[row] for row in runs[0]])
         elif runs:

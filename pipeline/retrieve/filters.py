@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Protocol
 
@@ -60,32 +60,34 @@ def _allowed_sources(filters: Filters) -> NDArray[np.bool_]:
 def _allowed_videos(
     table: PassageTable, filters: Filters, videos: Mapping[str, Located]
 ) -> NDArray[np.bool_]:
-    """(v,) one decision per video of the table."""
-    wanted = frozenset(filters.videos)
-    folder = os.path.join(os.path.abspath(filters.folder), "") if filters.folder else ""
-    after, before = _date(filters.after), _date(filters.before)
+    """(v,) one decision per video of the table, and only what was asked for: there are many."""
+    kept = np.ones(len(table.videos), np.bool_)
+    if filters.videos:
+        wanted = frozenset(filters.videos)
+        kept &= np.array([video_id in wanted for video_id in table.videos], np.bool_)
+    if not (filters.folder or filters.after or filters.before):
+        return kept
+    facts = [videos.get(video_id) for video_id in table.videos]
+    if filters.folder:
+        folder = os.path.join(os.path.abspath(filters.folder), "")
+        kept &= _each(facts, lambda video: _in_folder(video.path, folder))
+    if filters.after or filters.before:
+        after, before = _date(filters.after), _date(filters.before)
+        kept &= _each(facts, lambda video: _in_period(video.date, after, before))
+    return kept
 
-    def allowed(video_id: str) -> bool:
-        if wanted and video_id not in wanted:
-            return False
-        if not (folder or after or before):
-            return True
-        video = videos.get(video_id)
-        if video is None:
-            return False
-        return _in_folder(video.path, folder) and _in_period(video.date, after, before)
 
-    return np.fromiter(map(allowed, table.videos), np.bool_, len(table.videos))
+def _each(facts: Sequence[Located | None], passes: Callable[[Located], bool]) -> NDArray[np.bool_]:
+    """(v,) which videos are known and pass."""
+    return np.array([video is not None and passes(video) for video in facts], np.bool_)
 
 
 def _in_folder(path: str, folder: str) -> bool:
-    return not folder or (bool(path) and os.path.abspath(path).startswith(folder))
+    return bool(path) and os.path.abspath(path).startswith(folder)
 
 
 def _in_period(dated: str, after: str, before: str) -> bool:
     """ISO dates in UTC compare as text, a shorter one as the beginning of its period."""
-    if not (after or before):
-        return True
     dated = dated.removesuffix("Z").removesuffix("+00:00")[:_TO_SECONDS]
     return bool(dated) and (not after or dated >= after) and (not before or dated < before)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -71,16 +72,19 @@ def search(
     """The best `depth` passages for `query` among those `allowed` (n,), all when None.
 
     Raises `LibraryNotFound` when there is no passage at all; a filter that lets nothing through
-    finds nothing. The same query on the same index gives the same answer.
+    finds nothing. The same query on the same index gives the same answer. Words are looked up
+    while the query is embedded: `took_ms["embed"]` is what is waited for after that.
     """
     table = index.table
     if not len(table):
         raise LibraryNotFound("the library has no text to search", "footnote add PATH")
     laps = _Laps()
-    vectors = query_vectors(embedder, query)
+    with ThreadPoolExecutor(1) as aside:  # neither holds Python's lock for long
+        embedded = aside.submit(query_vectors, embedder, query)
+        words = index.words(_word_queries(query), recipe.top, allowed)
+        laps.lap("words")
+        vectors = embedded.result()
     laps.lap("embed")
-    words = index.words(_word_queries(query), recipe.top, allowed)
-    laps.lap("words")
     candidates, cosines = _dense(index, vectors, words, allowed, recipe.top, exact_rows)
     laps.lap("vectors")
     # Rounded, so that equal texts score the same whatever product they came from.

@@ -100,13 +100,18 @@ def synchronise(
 
 
 def merely_behind(catalog: Catalog, indexes: Indexes) -> bool:
-    """Whether every index is of the catalog's present epoch or was not begun: none is damaged.
+    """Whether every index is of the catalog's present epoch or was never finished: none is
+    damaged, and the next reader or writer brings them up to date.
 
-    After a kill they are behind, and the next reader or writer brings them up to date.
+    A stamp that is there and cannot be read is damage; none at all is a first build cut short.
     """
     parts: tuple[DerivedIndex, ...] = (indexes.matrix, indexes.words, indexes.vectors)
     epoch = catalog.epoch()
-    return all(part.stamp().epoch == epoch or not part.folder.exists() for part in parts)
+    return all(part.stamp().epoch == epoch or not _has_stamp(part.folder) for part in parts)
+
+
+def _has_stamp(folder: Path) -> bool:
+    return any(folder.glob("*.json"))
 
 
 def rebuild(catalog: Catalog, indexes: Indexes, *, timeout: float = LOCK_SECONDS) -> int:
