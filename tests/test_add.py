@@ -102,6 +102,22 @@ def test_adding_again_runs_nothing(footnote: Footnote, folder: Path) -> None:
     assert dump(footnote.library)[0] == before
 
 
+def test_a_touched_file_is_hashed_once_and_not_read(
+    footnote: Footnote, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = footnote.json("add", folder)
+    os.utime(folder / "talk.mp4", (1_700_000_000, 1_700_000_000))
+    again = footnote.json("add", folder)
+    assert statuses(again)["talk.mp4"] == "unchanged"
+    assert again["videos"][1]["stages"] == first["videos"][1]["stages"]
+
+    def hashed(path: Path) -> str:
+        pytest.fail(f"{path} was hashed")
+
+    monkeypatch.setattr("pipeline.ingest.runner.sha256_of", hashed)
+    assert statuses(footnote.json("add", folder))["talk.mp4"] == "unchanged"
+
+
 def test_a_video_is_its_content_not_its_path(footnote: Footnote, folder: Path) -> None:
     footnote.json("add", folder)
     (folder / "sub").mkdir()

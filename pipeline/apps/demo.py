@@ -18,7 +18,7 @@ QUESTIONS = (
     "When will the Little Auk be back in service?",
     "error E-31 tide logger fix",
     "Who is Duchess and why should visitors keep their distance?",
-    "What is the staff Wi-Fi password?",
+    "How much is a ticket for the ferry to Sorrel Holm?",
 )
 
 
@@ -35,7 +35,7 @@ def main() -> int:
             return code
     print(
         "\nNext:\n"
-        f"  .venv/bin/footnote ask 'Which plants does the greenhouse grow?' --library {library}\n"
+        f"  .venv/bin/footnote ask 'How wide is the mirror of the big telescope?' --library {library}\n"
         f"  .venv/bin/footnote search 'great storm' --library {library}\n"
         "  .venv/bin/footnote add YOUR-VIDEOS && .venv/bin/footnote ask 'YOUR QUESTION'"
     )

@@ -205,9 +205,10 @@ class Runner:
         if video is None:
             return VideoReport("", path, candidate.status, {}, candidate.reason)
         if candidate.status == "unchanged" and self._stages.complete(video):
-            return VideoReport(
-                video.video_id, path, "unchanged", self._catalog.stages(video.video_id)
-            )
+            if self._catalog.video(video.video_id) != video:
+                self._catalog.put_video(video)  # touched: not hashed again next time
+            records = self._catalog.stages(video.video_id)
+            return VideoReport(video.video_id, path, "unchanged", records)
         if not self._catalog.claim(video.video_id, "add", self._owner, LEASE_SECONDS):
             reason = "another footnote add is working on it"
             return VideoReport(video.video_id, path, "unchanged", {}, reason)
