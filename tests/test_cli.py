@@ -172,7 +172,7 @@ def test_control_characters_of_a_video_never_reach_the_terminal(
 def test_people_get_a_readable_answer(talk: Footnote) -> None:
     done = talk.run("search", "owl")
     assert "0:02-0:06" in done.out
-    assert "footnote play talk 0:02" in done.out
+    assert f"footnote play talk 0:02 --library {talk.library}" in done.out
     assert done.err == ""
 
 

@@ -199,7 +199,7 @@ def search(
 
     with _library(library) as opened:
         found = opened.search(query, k=k, filters=_filters(video, source, folder, after, before))
-    _emit(as_json, render.plain(found), lambda: render.moments(found))
+    _emit(as_json, render.plain(found), lambda: render.moments(found, opened.path))
     return 0
 
 
@@ -222,7 +222,9 @@ def ask(
 
     with _library(library) as opened:
         answer = opened.ask(question, filters=_filters(video, source, folder, after, before))
-    _emit(as_json, render.plain(answer), lambda: render.answer(answer, explain=explain))
+    _emit(
+        as_json, render.plain(answer), lambda: render.answer(answer, opened.path, explain=explain)
+    )
     return 0
 
 

@@ -33,11 +33,12 @@ def main() -> int:
         code = _run("ask", question, "--library", library)
         if code:
             return code
+    footnote, where = ".venv/bin/footnote", f"--library {library}"
     print(
         "\nNext:\n"
-        f"  .venv/bin/footnote ask 'How wide is the mirror of the big telescope?' --library {library}\n"
-        f"  .venv/bin/footnote search 'great storm' --library {library}\n"
-        "  .venv/bin/footnote add YOUR-VIDEOS && .venv/bin/footnote ask 'YOUR QUESTION'"
+        f"  {footnote} ask 'How wide is the mirror of the big telescope?' {where}\n"
+        f"  {footnote} search 'great storm' {where}\n"
+        f"  {footnote} add YOUR-VIDEOS && {footnote} ask 'YOUR QUESTION'"
     )
     return 0
 

@@ -7,6 +7,8 @@ Titles, transcripts and file names are hostile: nothing from them reaches the te
 from __future__ import annotations
 
 import dataclasses
+import os
+import shlex
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from pipeline.settings import ENVIRONMENT_PREFIX, Settings
 
 if TYPE_CHECKING:
     from pipeline.library import AddResult, ImportResult, Plan
@@ -43,6 +47,7 @@ STATUS_STYLE = {
     "partial": "yellow",
     "failed": "red",
 }
+LIBRARY_VARIABLE = f"{ENVIRONMENT_PREFIX}LIBRARY"
 VERDICT_STYLE = {"supported": "green", "partly": "yellow", "unchecked": "dim"}
 
 
@@ -232,7 +237,7 @@ def _number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def moments(found: SearchResult) -> None:
+def moments(found: SearchResult, library: Path) -> None:
     if not found.moments:
         out.print("Nothing found.")
         return
@@ -246,12 +251,10 @@ def moments(found: SearchResult) -> None:
             line = Text(f"    {passage.source:<8}", style="dim")
             line.append(_shortened(clean(passage.text), 300), style="not dim")
             out.print(line)
-        out.print(
-            Text(f"    footnote play {_quoted(moment.video_id)} {clock(moment.start)}", "dim")
-        )
+        out.print(Text(f"    {_play(moment.video_id, moment.start, library)}", "dim"))
 
 
-def answer(answer: Answer, *, explain: bool) -> None:
+def answer(answer: Answer, library: Path, *, explain: bool) -> None:
     out.print()
     out.print(Text(clean(answer.answer), style="bold" if not answer.abstained else "yellow"))
     if answer.citations:
@@ -266,7 +269,7 @@ def answer(answer: Answer, *, explain: bool) -> None:
         line.append(f"  {citation.verdict}", style=VERDICT_STYLE.get(citation.verdict, "red"))
         out.print(line)
         out.print(Text(f'    "{_shortened(clean(citation.quote), 240)}"'))
-        play = f"footnote play {_quoted(citation.video_id)} {clock(citation.start)}"
+        play = _play(citation.video_id, citation.start, library)
         out.print(Text(f"    {play}", style="dim"))
     if explain:
         _explain(answer)
@@ -336,10 +339,12 @@ def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
-def _quoted(video_id: str) -> str:
-    import shlex
-
-    return shlex.quote(clean(video_id))
+def _play(video_id: str, seconds: float, library: Path) -> str:
+    """The command that opens the moment, to be typed in the folder the question was asked in."""
+    words = ["footnote", "play", clean(video_id), clock(seconds)]
+    if library != Settings.model_fields["library"].default and not os.environ.get(LIBRARY_VARIABLE):
+        words += ["--library", str(library)]
+    return shlex.join(words)
 
 
 # ---------------------------------------------------------------- progress
