@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pipeline.errors import EmbeddingMismatch, LibraryNotFound, UsageError
+from pipeline.errors import EmbeddingMismatch, LibraryNotFound, ModelUnavailable, UsageError
 from pipeline.models.shelf import Shelf
 from pipeline.prompts import load_prompt
 from pipeline.settings import Settings, load_settings
@@ -44,6 +44,7 @@ from pipeline.types import (
     StageRecord,
     Video,
     VideoReport,
+    VideoStatus,
     VideoSummary,
 )
 
@@ -134,6 +135,7 @@ class Library:
         )
         self._indexes = library_indexes(self.path, settings.chroma)
         self._index: Any = None
+        self._placed: tuple[int, Mapping[str, Located]] = (0, {})
 
     def close(self) -> None:
         self._indexes.close()
@@ -297,10 +299,11 @@ class Library:
         self,
         question: str,
         *,
+        k: int | None = None,
         filters: Filters | None = None,
         hypothetical: Sequence[str] | None = None,
     ) -> Answer:
-        """An answer whose every sentence is cited, or an honest abstention.
+        """An answer whose every sentence is cited, or an honest abstention, from `k` moments.
 
         With a language model it is written from the moments found, without one it is made of
         sentences quoted from them. Raises as `search` does.
@@ -309,7 +312,7 @@ class Library:
 
         result, model = self._search(
             question,
-            self.settings.evidence_moments,
+            k or self.settings.evidence_moments,
             filters or Filters(),
             hypothetical,
             look_around=True,
@@ -346,7 +349,7 @@ class Library:
     def reindex(
         self, embedding: str | None = None, progress: Progress | None = None
     ) -> dict[str, Any]:
-        """Embed every passage with `embedding` (None: the settings' model), and use that model.
+        """Embed every passage with `embedding` (None: the library's model), and use that model.
 
         The present vectors serve searches until the last new one is made; a killed run goes on
         where it stopped. Passages keep their texts: only a model with a lower token limit sees
@@ -355,7 +358,7 @@ class Library:
         from pipeline.models.embedding import load_embedder
 
         report = progress or _silent
-        embedder = load_embedder(embedding or self.settings.embedding_model, self.settings)
+        embedder = load_embedder(embedding or self._shelf.embedding, self.settings)
         space = EmbeddingSpace(embedder.name, embedder.dimension)
         total, done = self._catalog.counts()["passages"], 0
         self._catalog.start_reembedding(space)
@@ -387,6 +390,8 @@ class Library:
 
         if not query.strip():
             raise UsageError("the question is empty", 'footnote search "what you look for"')
+        if any("\ud800" <= character <= "\udfff" for character in query):
+            raise UsageError("the question is not valid text (UTF-8)", "type it again")
         began = time.perf_counter()
         index = self.index()
         model = self._language_model(look_around=look_around)
@@ -428,11 +433,11 @@ class Library:
 
     def index(self) -> PassageIndex:
         """The passages as they are now, for searching. Raises `LibraryNotFound` when empty."""
-        from pipeline.store.index import open_index
+        from pipeline.store.index import PATIENCE, open_index
 
         self._check_embedding()
         if self._index is None:
-            self._index = open_index(self._catalog, self._indexes)
+            self._index = open_index(self._catalog, self._indexes, patience=PATIENCE)
         index: PassageIndex = self._index.refresh()
         self._index = index
         if not len(index.table):
@@ -449,18 +454,29 @@ class Library:
         return expansion.passages
 
     def _language_model(self, *, look_around: bool) -> LanguageModel | None:
+        """The model to write with. Without `look_around` (a search) it may be missing."""
         if not self._shelf.has_language_model(look_around=look_around):
             return None
-        return self._shelf.language_model()
+        try:
+            return self._shelf.language_model()
+        except ModelUnavailable as error:
+            if look_around:
+                raise
+            _log.warning("searching without hypothetical passages: %s", error.message)
+            return None
 
     def _resolved(self, filters: Filters) -> Filters:
         videos = tuple(self._catalog.resolve(reference) for reference in filters.videos)
         return replace(filters, videos=videos)
 
     def _whereabouts(self, filters: Filters) -> Mapping[str, Located]:
+        """Paths and dates as they are now, read again only after something was committed."""
         if not (filters.folder or filters.after or filters.before):
             return {}
-        return self._catalog.whereabouts()
+        version = self._catalog.data_version()
+        if self._placed[0] != version:
+            self._placed = version, self._catalog.whereabouts()
+        return self._placed[1]
 
     def _check_embedding(self) -> None:
         """Raise `EmbeddingMismatch` when the settings name another model than the library's."""
@@ -481,7 +497,7 @@ class Library:
         known = catalog.video(imported.video_id) if catalog.has_video(imported.video_id) else None
         video = _imported_video(imported, known)
         segments: dict[Source, list[Segment]] = {source: [] for source in SOURCES}
-        for segment in imported.segments:
+        for segment in dict.fromkeys(imported.segments):  # a row that is there twice was said once
             segments[segment.source].append(segment)
         embedded = embed_segments(
             catalog, embedder, segments, seconds=self.settings.passage_seconds
@@ -496,7 +512,9 @@ class Library:
             catalog.put_video(video)
             for record in records.values():
                 catalog.put_stage(video.video_id, record)
-        return VideoReport(video.video_id, video.path, "updated" if known else "added", records)
+        status: VideoStatus = "updated" if known else "added"
+        replaced = f"replaces the text read from {known.path}" if known and known.sha256 else ""
+        return VideoReport(video.video_id, video.path, status, records, replaced)
 
     def _synchronised(self, reports: Iterable[VideoReport]) -> list[VideoReport]:
         """Draw all `reports`; the indexes follow every few seconds, and at the end."""
@@ -519,7 +537,7 @@ class Library:
     def _check_files(self) -> Check:
         missing = [v.path for v in self._catalog.videos() if v.path and not Path(v.path).exists()]
         detail = f"{len(missing)} not there any more: {', '.join(missing[:3])}" if missing else ""
-        return Check("video files", not missing, detail, "footnote add their new place")
+        return Check("video files", not missing, detail, "footnote add FOLDER" if missing else "")
 
 
 def _imported_video(imported: ImportedVideo, known: Video | None) -> Video:
@@ -527,11 +545,12 @@ def _imported_video(imported: ImportedVideo, known: Video | None) -> Video:
     video = known or Video(
         imported.video_id, "", added=datetime.now(UTC).isoformat(timespec="seconds")
     )
+    own_file = bool(video.sha256)
     return replace(
         video,
-        title=imported.title,
+        title=video.title if own_file and imported.title == imported.video_id else imported.title,
         path=imported.path or video.path,
-        duration=imported.duration,
+        duration=max(video.duration, imported.duration) if own_file else imported.duration,
         date=imported.date or video.date,
         language=imported.language,
         url=imported.url or video.url,

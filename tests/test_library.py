@@ -11,6 +11,7 @@ from pipeline import Library
 from pipeline.errors import EmbeddingMismatch, LibraryNotFound, ModelUnavailable, UsageError
 from pipeline.models.language import ScriptedModel
 from pipeline.settings import Settings
+from pipeline.types import Filters
 from tests.command import write_rows
 
 OWL = {"start": 2, "end": 6, "text": "The owl hunts voles at night."}
@@ -110,3 +111,17 @@ def test_llama_index_retrieves_moments_and_cites(library: Library, tmp_path: Pat
     assert "[1]" in str(response)
     (source,) = response.source_nodes
     assert (source.node.metadata["start"], source.text) == (2, OWL["text"])
+
+
+def test_filters_see_what_another_process_learnt_of_a_video(
+    library: Library, tmp_path: Path
+) -> None:
+    def found(filters: Filters) -> int:
+        return len(library.search("owl", filters=filters).moments)
+
+    assert found(Filters(folder="/new")) == found(Filters(after="2024")) == 0
+    with Library(settings=settings(tmp_path)) as other:
+        moved = {**OWL, "path": "/new/talk.mp4", "date": "2024-05-01"}
+        other.import_rows(write_rows(tmp_path / "moved.jsonl", moved))
+    assert found(Filters(folder="/new")) == found(Filters(after="2024")) == 1
+    assert found(Filters(folder="/old")) == found(Filters(before="2024")) == 0

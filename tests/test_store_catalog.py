@@ -120,6 +120,21 @@ def test_a_video_comes_back_whole(catalog: Catalog) -> None:
     assert catalog.video_by_path("/films/a talk.mp4") == video
     assert catalog.videos_by_hash("ab" * 32) == [video]
     assert catalog.video_by_path("") is None and catalog.videos_by_hash("") == []
+    assert catalog.whereabouts() == {"a-talk": ("/films/a talk.mp4", "2024-05-06")}
+
+
+def test_the_data_version_tells_of_every_commit(catalog: Catalog) -> None:
+    before = catalog.data_version()
+    assert catalog.data_version() == before
+    catalog.put_video(Video("a", "A"))
+    after = catalog.data_version()
+    assert after != before
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom pipeline.store.catalog import Catalog\n"
+        "Catalog(Path(sys.argv[1])).set_meta('a', 'b')"
+    )
+    subprocess.run([sys.executable, "-c", code, str(catalog.folder)], cwd=ROOT, check=True)
+    assert catalog.data_version() not in (before, after)
 
 
 def test_a_changed_video_keeps_what_belongs_to_it(catalog: Catalog) -> None:

@@ -300,6 +300,24 @@ def test_what_chroma_lacks_is_scored_exactly(
     assert asked == [10, 200]
 
 
+def test_a_process_that_asks_little_does_not_open_chroma(
+    catalog: Catalog, indexes: Indexes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_library(catalog)
+    synchronise(catalog, indexes)
+    ready, asked = indexes.vectors.ready, []
+    monkeypatch.setattr(indexes.vectors, "ready", lambda: asked.append(1) or ready())
+    index = open_index(catalog, indexes, exact_below=0, patience=2)
+    question = made_vectors(["x"])
+    first = index.propose(question, 5).tolist()
+    add_video(catalog, "new", 1)  # patience is that of the process: a newer index has no more
+    index = index.refresh()
+    index.propose(question, 5)
+    assert not asked
+    assert np.isin(first, index.propose(question, 6)).all()
+    assert len(asked) == 1
+
+
 def test_chroma_that_fails_costs_time_and_no_answer(
     catalog: Catalog, indexes: Indexes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

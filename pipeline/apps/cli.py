@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from pipeline.errors import FootnoteError, NoRoom, UsageError
+from pipeline import __version__
+from pipeline.errors import FootnoteError, IndexDamaged, NoRoom, UsageError
 
 if TYPE_CHECKING:
     from pipeline.library import Library
@@ -33,6 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+DAMAGED = "put back a copy of library.db, or move the library away and footnote add again"
 
 LibraryOption = Annotated[
     Path | None,
@@ -51,6 +55,21 @@ SourceOption = Annotated[
 FolderOption = Annotated[str, typer.Option("--folder", help="Only videos under this folder.")]
 AfterOption = Annotated[str, typer.Option("--after", help="Only videos dated D or later (ISO).")]
 BeforeOption = Annotated[str, typer.Option("--before", help="Only videos dated before D (ISO).")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"footnote {__version__}\n")
+        raise Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Question answering over a video library: every sentence with a checked footnote."""
 
 
 # ---------------------------------------------------------------- filling a library
@@ -206,6 +225,9 @@ def search(
 @app.command()
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, max=1000, help="From how many moments at most.")
+    ] = None,
     video: VideoOption = None,
     source: SourceOption = None,
     folder: FolderOption = "",
@@ -221,7 +243,8 @@ def ask(
     from pipeline.apps import render
 
     with _library(library) as opened:
-        answer = opened.ask(question, filters=_filters(video, source, folder, after, before))
+        filters = _filters(video, source, folder, after, before)
+        answer = opened.ask(question, k=k, filters=filters)
     _emit(
         as_json, render.plain(answer), lambda: render.answer(answer, opened.path, explain=explain)
     )
@@ -284,7 +307,10 @@ def doctor(
     ok = all(check.ok for check in checks)
     report = {"ok": ok, "checks": [render.plain(check) for check in checks]}
     _emit(as_json, report, lambda: render.checks(checks))
-    return 0 if ok else 5
+    if ok:
+        return 0
+    # A video that was moved is no damage of the library.
+    return 4 if [check.name for check in checks if not check.ok] == ["video files"] else 5
 
 
 @app.command()
@@ -378,6 +404,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if isinstance(error, sqlite3.DatabaseError) and "malformed" in str(error):
+            return _fail(as_json, IndexDamaged.code, f"library.db is damaged: {error}", DAMAGED, 5)
         if _is_full_disk(error):
             again = "make room; the same command goes on where it stopped"
             return _fail(as_json, NoRoom.code, f"the disk is full ({error})", again, 3)

@@ -35,8 +35,16 @@ if TYPE_CHECKING:
         VideoSummary,
     )
 
+
+class _Output(Console):
+    """A console that leaves a closed pipe (`footnote list | head`) to whoever started it."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 # Lines are left to the terminal to wrap, so that a pipe gets them whole.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+out = _Output(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 log = Console(stderr=True, highlight=False, soft_wrap=True)
 
 STATUS_STYLE = {
@@ -144,13 +152,15 @@ def show_json(summary: VideoSummary, segments: Sequence[Segment]) -> dict[str, A
 def plan(plan: Plan, to: Console) -> None:
     """What `add` is about to do: on stderr before it does it, for that is no result."""
     size = sum(size for _, size in plan.files)
-    files = f"{len(plan.files)} file{'s' * (len(plan.files) != 1)}"
-    to.print(f"{files}, {size / 1e6:.1f} MB, profile {plan.profile}")
+    to.print(f"{_count(len(plan.files), 'file')}, {size / 1e6:.1f} MB, profile {plan.profile}")
     for stage, how in plan.stages.items():
         to.print(Text(f"  {stage:<9} {clean(how)}", style="dim"))
 
 
 def added(result: AddResult) -> None:
+    if not result.videos:
+        out.print("No video or audio files there. Subtitles are read beside their video.")
+        return
     table = _table("video", "status", "read", "pending")
     for video in result.videos:
         done = [name for name, record in video.stages.items() if record.status == "done"]
@@ -183,11 +193,18 @@ def _reasons(videos: Sequence[VideoReport]) -> None:
 
 
 def imported(result: ImportResult) -> None:
-    out.print(f"{result.rows} rows of {len(result.videos)} videos")
+    out.print(f"{_count(result.rows, 'row')} of {_count(len(result.videos), 'video')}")
+    for video in result.videos:
+        if video.reason:
+            out.print(Text(f"{clean(video.video_id)}: {clean(video.reason)}", style="yellow"))
     for line, message in result.errors[:20]:
         out.print(Text(f"line {line}: {clean(message)}", style="red"))
     if len(result.errors) > 20:
         out.print(Text(f"... and {len(result.errors) - 20} more", style="red"))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def removed(videos: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ from pipeline.types import (
     ProgressEvent,
     SearchResult,
 )
+
+_log = logging.getLogger(__name__)
 
 
 class Searchable(Protocol):
@@ -58,6 +61,10 @@ def evaluate(
         expansions = record
     questions = read_questions(queries, qrels, expansions)
     index, embedder = library.index(), library.embedder()
+    unknown = {span.video_id for q in questions for span in q.gold} - set(index.table.videos)
+    if unknown:
+        some = ", ".join(sorted(unknown)[:3])
+        _log.warning("%d videos of the gold spans are not in the library: %s", len(unknown), some)
     return measure(
         questions,
         lambda asked: library.search(asked.text, hypothetical=asked.hypothetical).moments,

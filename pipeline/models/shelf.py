@@ -57,6 +57,7 @@ class Shelf:
         self._settings = settings
         self.embedding = embedding
         self._loaded: dict[str, Any] = {}
+        self._reasons: dict[str, str] = {}
         self._lock = threading.RLock()
         if language_model is not None:
             self._loaded["language"] = language_model
@@ -121,15 +122,20 @@ class Shelf:
         return self._settings.profile == "local" or (look_around and bool(self.name("language")))
 
     def name(self, role: Role) -> str:
-        """The model chosen for `role`, "provider:model"; "" when the profile has none."""
+        """The model chosen for `role`, "provider:model"; "" when there is none, see `reason`."""
         with self._lock:
             key = f"name of {role}"
             if key not in self._loaded:
-                self._loaded[key] = self._choose(role)
+                try:
+                    self._loaded[key] = self._choose(role)
+                except ModelUnavailable as error:  # the endpoint that would name it is down
+                    self._loaded[key], self._reasons[role] = "", error.message
             return str(self._loaded[key])
 
     def reason(self, role: Role) -> str:
         """Why `role` has no model, with what to do about it."""
+        if role in self._reasons:
+            return self._reasons[role]
         if self._settings.profile == "embedded":
             return _NOT_IN_PROFILE[role]
         if role == "captions":

@@ -22,7 +22,7 @@ from pipeline.store.schema import MIGRATIONS, VERSION
 DATABASE_FILE = "library.db"
 BUSY_SECONDS = 30.0
 _PAGE_BYTES = 8192  # five 384-dimensional vectors a page, where SQLite's 4096 holds two
-_DAMAGED_HINT = "footnote restore FILE, from a backup"
+DAMAGED_HINT = "put back a copy of library.db, or move the library away and footnote add again"
 
 Row = tuple[Any, ...]
 
@@ -39,6 +39,7 @@ class Database:
         self.path = folder / DATABASE_FILE
         self._idle: list[sqlite3.Connection] = []
         self._open: set[sqlite3.Connection] = set()
+        self._watcher: sqlite3.Connection | None = None
         self._guard = threading.Lock()
         self._thread = threading.local()
         self._closed = False
@@ -46,6 +47,9 @@ class Database:
             if not create:
                 raise LibraryNotFound(f"there is no library in {folder}", "footnote add PATH")
             folder.mkdir(parents=True, exist_ok=True)
+        elif not self.path.stat().st_size and (folder / "index").exists():
+            # SQLite would take it for a new library, and a repair would empty the indexes.
+            raise IndexDamaged(f"{self.path} is empty, though its indexes are not", DAMAGED_HINT)
         self.read_only = not _writable(folder, self.path)
         try:
             with _damage_named(self.path):
@@ -121,6 +125,19 @@ class Database:
             "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
             (key, value),
         )
+
+    def data_version(self) -> int:
+        """Another number than before when anything was committed meanwhile, by any process.
+
+        SQLite tells a connection of the commits of others only: one that never writes is asked.
+        """
+        with self._guard:
+            if self._closed:
+                raise FootnoteError(f"the library in {self.folder} was closed")
+            if self._watcher is None:
+                self._watcher = _connect(self.path, self.read_only)
+                self._open.add(self._watcher)
+            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
 
     def integrity_check(self) -> list[str]:
         """What SQLite finds wrong with the file; empty when it is sound. Reads all of it."""
@@ -250,7 +267,7 @@ def _damage_named(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise UsageError(f"cannot open {path}: {error}", "look at the folder's rights") from error
     except sqlite3.DatabaseError as error:
-        raise IndexDamaged(f"{path} is damaged: {error}", _DAMAGED_HINT) from error
+        raise IndexDamaged(f"{path} is damaged: {error}", DAMAGED_HINT) from error
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -31,6 +31,9 @@ _log = logging.getLogger(__name__)
 # imported: the 300 nearest of two questions in 100,000 cost 9 ms of processor time, which two
 # processors share; Chroma's 11 ms find 95% (benchmarks/index_scale.py).
 EXACT_BELOW = 100_000
+# Importing chromadb and opening its graph of 300,000 takes 1.2 s, three full products 60 ms: a
+# process that asks once is done before (benchmarks/search.py).
+PATIENCE = 3
 _FEW_ROWS = 200  # are cheaper named one by one than found among others
 _MUCH = 0.1  # of a library: its best 300 are among the best few thousand of all
 
@@ -38,13 +41,14 @@ Positions = NDArray[np.int64]
 
 
 def open_index(
-    catalog: Catalog, indexes: Indexes, *, exact_below: int = EXACT_BELOW
+    catalog: Catalog, indexes: Indexes, *, exact_below: int = EXACT_BELOW, patience: int = 0
 ) -> LibraryIndex:
     """The library's passages as they are now, or as nearly as can be had without waiting.
 
     Matrix and words are brought up to date when no other process is at it. Chroma never is by a
-    reader: what it lacks is scored exactly. Raises `IndexDamaged` when what is on disk belongs
-    to other embeddings, or is not there, and cannot be made.
+    reader: what it lacks is scored exactly, and so are the first `patience` proposals. Raises
+    `IndexDamaged` when what is on disk belongs to other embeddings, or is not there, and cannot
+    be made.
     """
     usable = _made_for(catalog, indexes)
     if not catalog.read_only:
@@ -59,19 +63,25 @@ def open_index(
             f"the library in {catalog.folder} is read-only and its indexes are not there",
             "copy it to where it can be written",
         )
-    return LibraryIndex(catalog, indexes, exact_below=exact_below)
+    return LibraryIndex(catalog, indexes, exact_below=exact_below, patience=patience)
 
 
 class LibraryIndex:
     """`types.PassageIndex` over a library's derived indexes. Safe to share between threads."""
 
     def __init__(
-        self, catalog: Catalog, indexes: Indexes, *, exact_below: int = EXACT_BELOW
+        self,
+        catalog: Catalog,
+        indexes: Indexes,
+        *,
+        exact_below: int = EXACT_BELOW,
+        patience: int = 0,
     ) -> None:
         """Opens what is on disk; `open_index` brings that up to date before."""
         self._catalog = catalog
         self._indexes = indexes
         self._exact_below = exact_below
+        self._patience = patience
         self._seen = (catalog.generation(), catalog.epoch())
         self._matrix = open_matrix(indexes.matrix.folder)
         self._words = WordIndex(indexes.words.folder)
@@ -85,11 +95,18 @@ class LibraryIndex:
         """This index, or a newer one when the catalog has moved on. Else it costs a query."""
         if (self._catalog.generation(), self._catalog.epoch()) == self._seen:
             return self
-        return open_index(self._catalog, self._indexes, exact_below=self._exact_below)
+        return open_index(
+            self._catalog,
+            self._indexes,
+            exact_below=self._exact_below,
+            patience=self._patience,
+        )
 
     def propose(self, vectors: Vectors, count: int) -> Positions:
         """See `types.PassageIndex`. Exact for small libraries and where Chroma cannot be had."""
-        near = self._near(vectors, count) if len(self.table) >= self._exact_below else None
+        self._patience -= 1
+        large = len(self.table) >= self._exact_below
+        near = self._near(vectors, count) if large and self._patience < 0 else None
         if near is None:
             return greatest(self.cosine(vectors), count)
         if len(near) <= count:

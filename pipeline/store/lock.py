@@ -8,6 +8,7 @@ The catalog needs no lock of ours; SQLite has its own.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -37,7 +38,12 @@ def locked(folder: Path, timeout: float, *, shared: bool = False) -> Iterator[No
     Not re-entrant.
     """
     path = folder / LOCK_FILE
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise LibraryBusy(f"{folder} is read-only, so its indexes cannot be locked") from error
     try:
         if not _acquire(descriptor, timeout, shared):
             raise LibraryBusy(

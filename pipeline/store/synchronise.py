@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import IndexDamaged
 from pipeline.store.analysis import query_terms
 from pipeline.store.catalog import Catalog
 from pipeline.store.chroma import ChromaVectors
 from pipeline.store.chroma_places import open_chroma
+from pipeline.store.database import DAMAGED_HINT
 from pipeline.store.lock import locked
 from pipeline.store.matrix import Matrix, MatrixWriter, open_matrix
 from pipeline.store.passage_lookup import StoredPassage
@@ -142,16 +144,14 @@ def check(catalog: Catalog, indexes: Indexes, *, timeout: float = LOCK_SECONDS) 
     passages, which it must find by their own vectors and words. Reads the whole catalog.
     """
     found = catalog.integrity_check()
-    sound = Check(
-        "catalog", not found, "; ".join(found[:3]), "" if not found else "footnote restore FILE"
-    )
+    sound = Check("catalog", not found, "; ".join(found[:3]), "" if not found else DAMAGED_HINT)
     if found:
         return [sound]
     with locked(indexes.folder, timeout):
         sample = catalog.passages(catalog.sample_rows(_SAMPLE))
         details = {
             indexes.matrix.name: _behind(indexes.matrix, catalog)
-            or _matrix_wrong(catalog, open_matrix(indexes.matrix.folder), sample),
+            or _matrix_wrong(catalog, open_matrix(indexes.matrix.folder)),
             indexes.words.name: _behind(indexes.words, catalog)
             or _words_wrong(catalog, indexes.words.folder, sample),
             indexes.vectors.name: _behind(indexes.vectors, catalog)
@@ -177,17 +177,25 @@ def _behind(part: DerivedIndex, catalog: Catalog) -> str:
     return f"at generation {stamp.generation}, the catalog at {generation}"
 
 
-def _matrix_wrong(catalog: Catalog, matrix: Matrix, sample: Sequence[StoredPassage]) -> str:
+def _matrix_wrong(catalog: Catalog, matrix: Matrix) -> str:
+    """Every row of the matrix is compared with the catalog's: wrong bytes there are wrong times."""
     living, wanted = len(matrix) - len(matrix.dead), catalog.counts()["passages"]
     if living != wanted:
         return f"it holds {living} passages, the catalog {wanted}"
-    vectors = catalog.vectors_of([stored.row for stored in sample])
-    for stored in sample:
-        entries = matrix.entries_of(np.array([stored.row], np.int64))
-        if not len(entries) or not np.array_equal(matrix.vectors[entries[0]], vectors[stored.row]):
-            return f"passage {stored.id} has not its vector"
-        if matrix.start[entries[0]] != stored.passage.start:
-            return f"passage {stored.id} has not its time"
+    for batch in catalog.passages_after(0, catalog.generation()):
+        entries = matrix.entries_of(batch.rows)
+        if len(entries) != len(batch):
+            return f"it lacks {len(batch) - len(entries)} passages of the catalog"
+        columns: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {
+            "video": (matrix.video, batch.video),
+            "source": (matrix.source, batch.source),
+            "start": (matrix.start, batch.start),
+            "end": (matrix.end, batch.end),
+            "vector": (matrix.vectors, batch.vectors),
+        }
+        for name, (own, true) in columns.items():
+            if not np.array_equal(own[entries], true):
+                return f"the {name} of a passage is not the catalog's"
     return ""
 
 

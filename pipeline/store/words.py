@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,12 @@ class WordIndex:
         """
         self.stamp: Stamp
         self.languages: tuple[str, ...]  # that its passages are stemmed in
+        self._folder = folder
         try:
-            self.stamp, self.languages, self._searcher = while_it_moves(
-                folder / STATE, lambda: _open(folder)
-            )
+            with panics_named(folder):
+                self.stamp, self.languages, self._searcher = while_it_moves(
+                    folder / STATE, lambda: _open(folder)
+                )
         except (OSError, ValueError) as error:
             raise IndexDamaged(
                 f"the index of words in {folder} is damaged: {error}", "footnote doctor --repair"
@@ -99,9 +102,23 @@ class WordIndex:
             yield sieve, min(limit, len(self))
 
     def _hits(self, query: Any, limit: int) -> tuple[Rows, Scores]:
-        hits = self._searcher.search(query, limit, count=False).hits
-        rows = self._searcher.fast_field_values("row", [address for _, address in hits])
+        with panics_named(self._folder):
+            hits = self._searcher.search(query, limit, count=False).hits
+            rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float64)
+
+
+@contextmanager
+def panics_named(folder: Path) -> Iterator[None]:
+    """Turn a panic of Tantivy over damaged files, which is no `Exception`, into `IndexDamaged`."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise IndexDamaged(
+            f"the index of words in {folder} is damaged", "footnote doctor --repair"
+        ) from error
 
 
 def restriction(
