@@ -131,7 +131,28 @@ def test_a_video_is_its_content_not_its_path(footnote: Footnote, folder: Path) -
     shutil.copy(folder / "film.mkv", folder / "copy.mkv")
     copied = footnote.json("add", folder)
     assert statuses(copied)["copy.mkv"] == "unchanged"
+    assert {video["video_id"] for video in copied["videos"]} == {"talk", "film"}
     assert len(footnote.json("list")["videos"]) == 2
+
+
+def test_text_is_kept_until_there_is_something_in_its_place(
+    footnote: Footnote, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOOTNOTE_CAPTION_MODEL", "fake:colours")
+    monkeypatch.setenv("FOOTNOTE_SPEECH_MODEL", "fake:all aboard")
+    monkeypatch.setenv("FOOTNOTE_SPEECH_DETECTOR", "fake:loudness")
+    footnote.json("add", folder)
+    before = {v: footnote.json("show", v)["segments"] for v in ("talk", "film")}
+    monkeypatch.delenv("FOOTNOTE_CAPTION_MODEL")
+    monkeypatch.delenv("FOOTNOTE_SPEECH_MODEL")
+    again = footnote.json("add", folder)
+    assert set(statuses(again).values()) == {"unchanged"}
+    assert {v: footnote.json("show", v)["segments"] for v in before} == before
+
+    (folder / "talk.mp4").rename(folder / "renamed.mp4")  # and its subtitles stay behind
+    moved = footnote.json("add", folder)
+    assert statuses(moved)["renamed.mp4"] == "moved"
+    assert footnote.json("show", "talk")["segments"] == before["talk"]
 
 
 def test_a_copy_in_the_same_run_is_not_read_twice(footnote: Footnote, folder: Path) -> None:
@@ -186,6 +207,22 @@ def test_a_pending_stage_is_done_when_its_model_is_there(
     assert said["start"] == pytest.approx(1.0, abs=0.75)
     assert said["end"] == pytest.approx(2.0, abs=0.75)
     assert footnote.json("list")["videos"][0]["pending"] == []
+
+
+def test_an_endpoint_that_is_down_stops_neither_add_nor_search(
+    footnote: Footnote, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOOTNOTE_PROFILE", "auto")
+    monkeypatch.setenv("FOOTNOTE_SPEECH_MODEL", "fake:all aboard")
+    monkeypatch.setenv("FOOTNOTE_ENDPOINT", "http://127.0.0.1:9/v1")
+    report = footnote.json("add", folder)
+    assert set(statuses(report).values()) == {"added"}
+    waiting = stage(report, "talk", "captions")
+    assert waiting["status"] == "pending"
+    assert "127.0.0.1:9" in waiting["reason"]
+    assert footnote.json("search", "owl hunts voles")["moments"][0]["video_id"] == "talk"
+    error = footnote.json("ask", "What does the owl hunt?", code=3)["error"]
+    assert error["code"] == "model_unavailable"
 
 
 def test_a_changed_caption_prompt_redoes_captions_and_no_other_stage(

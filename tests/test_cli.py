@@ -100,6 +100,22 @@ def test_doctor_finds_a_damaged_index_and_repairs_it(talk: Footnote) -> None:
     assert talk.json("search", "owl")["moments"] == before
 
 
+@pytest.mark.parametrize("column", ["source", "start", "end", "video", "vectors", "rows"])
+def test_doctor_sees_wrong_bytes_in_every_column(talk: Footnote, column: str) -> None:
+    (path,) = (talk.library / "index" / "matrix").rglob(f"{column}*")
+    data = bytearray(path.read_bytes())
+    data[1] ^= 0xFF
+    path.write_bytes(bytes(data))
+    assert not talk.json("doctor", code=5)["ok"]
+    assert talk.json("doctor", "--repair")["ok"]
+
+
+def test_an_emptied_catalog_is_damage_and_no_new_library(talk: Footnote) -> None:
+    for name in ("library.db", "library.db-wal"):
+        (talk.library / name).write_bytes(b"")
+    assert talk.json("doctor", "--repair", code=5)["error"]["code"] == "index_damaged"
+
+
 def test_another_embedding_model_needs_a_reindex(
     talk: Footnote, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ class Candidate:
     video: Video | None
     status: VideoStatus
     reason: str = ""
+    copy_of: str = ""  # the id of the video that this is a second copy of
 
 
 class Identifier:
@@ -119,7 +120,8 @@ class Identifier:
         for twin in self._catalog.videos_by_hash(stamped.sha256):
             if not Path(twin.path).exists():
                 return Candidate(path, _restamped(twin, stamped), "moved")
-            return Candidate(path, None, "unchanged", f"a copy of {twin.video_id} ({twin.path})")
+            reason = f"a copy of {twin.video_id} ({twin.path})"
+            return Candidate(path, None, "unchanged", reason, twin.video_id)
         if known:
             return Candidate(path, _restamped(known, stamped), "updated")
         video_id = self._free_id(path.stem, stamped.sha256)
@@ -203,7 +205,7 @@ class Runner:
         path = str(candidate.path)
         video = candidate.video
         if video is None:
-            return VideoReport("", path, candidate.status, {}, candidate.reason)
+            return VideoReport(candidate.copy_of, path, candidate.status, {}, candidate.reason)
         if candidate.status == "unchanged" and self._stages.complete(video):
             if self._catalog.video(video.video_id) != video:
                 self._catalog.put_video(video)  # touched: not hashed again next time

@@ -56,6 +56,9 @@ VERSIONS = {"frames": 1, "speech": 1, "screen": 1, "captions": 1, "passages": 1}
 _ROLES: dict[str, Role] = {"speech": "speech", "screen": "screen", "captions": "captions"}
 
 
+_HEARD = "heard:"  # begins the key of speech that a model heard, not one of subtitles
+
+
 def key_of(stage: str, *parts: object) -> str:
     """The key of a stage with these inputs, parameters, prompt and model."""
     text = json.dumps([stage, VERSIONS.get(stage, 1), *parts], default=str, ensure_ascii=False)
@@ -110,17 +113,29 @@ class VideoStages:
 
     # ------------------------------------------------------------ keys
 
-    def stands(self, name: str, video: Video, records: Mapping[str, StageRecord]) -> bool:
+    def stands(
+        self, name: str, video: Video, records: Mapping[str, StageRecord], same: bool = True
+    ) -> bool:
         """Whether stage `name` need not be run: done with its present key, or beyond reach.
 
-        A stage that waits for a model is tried again only when that model can be had now.
+        A stage that waits for a model is tried again only when that model can be had now; what a
+        model made of the same content (`same`) is not given up where there is no model.
         """
         record = records.get(name)
-        if record is None or record.key not in (IMPORTED, *self.keys(name, video, records)):
+        if record is None:
+            return False
+        if record.status == "done" and self._made_by_a_model_now_absent(name, record, same):
+            return True
+        if record.key not in (IMPORTED, *self.keys(name, video, records)):
             return False
         if record.status == "pending" and name in _ROLES:
             return not self.shelf.available(_ROLES[name])
         return record.status in ("done", "skipped")
+
+    def _made_by_a_model_now_absent(self, name: str, record: StageRecord, same: bool) -> bool:
+        if not same or name not in ("speech", "captions") or self.shelf.name(_ROLES[name]):
+            return False
+        return name == "captions" or record.key.startswith(_HEARD)
 
     def keys(self, name: str, video: Video, records: Mapping[str, StageRecord]) -> Sequence[str]:
         """The keys stage `name` may carry now: `speech` has one for subtitles, one for a model."""
@@ -133,7 +148,8 @@ class VideoStages:
         if name == "speech":
             subtitles = key_of(name, video.sha256, video.sidecars)
             model = (settings.speech_detector, shelf.name("speech"), settings.language)
-            return (subtitles, key_of(name, video.sha256, video.sidecars, *model))
+            heard = key_of(name, video.sha256, video.sidecars, *model)
+            return (subtitles, _HEARD + heard)
         above = [_seen(records, stage) for stage in ("frames", "speech", "screen", "captions")]
         if name == "screen":
             return (key_of(name, above[0], shelf.name("screen")),)
@@ -146,6 +162,7 @@ class _VideoRun:
     """One pass over the stages of one video: what they share while it lasts."""
 
     _info: MediaInfo
+    _same_content: bool  # as when the stages were run before
 
     def __init__(self, stages: VideoStages, video: Video, progress: Progress) -> None:
         self._all = stages
@@ -159,6 +176,8 @@ class _VideoRun:
         video_id = self._video.video_id
         if self._catalog.has_video(video_id):
             self._records = dict(self._catalog.stages(video_id))
+        probed = self._records.get("probe")
+        self._same_content = probed is not None and probed.key == self._key("probe")
         try:
             self._probe()
         except MediaError as error:
@@ -173,7 +192,7 @@ class _VideoRun:
             ("captions", self._captions),
             ("passages", self._passages),
         ):
-            if not self._all.stands(name, self._video, self._records):
+            if not self._all.stands(name, self._video, self._records, self._same_content):
                 self._run_stage(name, stage)
             if name == "frames" and not self._video.duration:
                 return self._nothing_kept()
@@ -254,15 +273,14 @@ class _VideoRun:
             reason = "; ".join(problems)
             return self._spoken(segments, subtitles_key, reason, 0)
         if not self._info.audio:
-            return self._spoken([], subtitles_key, "no sound", 0, status="skipped")
+            return self._waiting("speech", "no sound", subtitles_key, status="skipped")
         return self._transcribed(model_key)
 
     def _transcribed(self, key: str) -> _Outcome:
         try:
             detector, transcriber = self._all.shelf.speech_detector(), self._all.shelf.transcriber()
         except ModelUnavailable as error:
-            # Speech that an older content of this file had is not this content's.
-            return self._spoken([], key, _with_hint(error), 0, status="pending")
+            return self._waiting("speech", _with_hint(error), key)
         with tempfile.TemporaryDirectory(prefix="footnote-") as scratch:
             sound = self._all.media.read_audio(
                 Path(self._video.path),
@@ -287,13 +305,12 @@ class _VideoRun:
         key: str,
         reason: str,
         calls: int,
-        status: StageStatus = "done",
     ) -> _Outcome:
         inside, outside = clip(segments, self._video.duration)
         if outside:
             end = f"the end at {self._video.duration:.1f} s"
             self._problems.append(f"{len(outside)} utterances beyond {end} were left out")
-        return _Outcome(status, reason, key, calls, self._replacing("speech", inside))
+        return _Outcome("done", reason, key, calls, self._replacing("speech", inside))
 
     def _screen(self) -> _Outcome:
         """The text on the screen, each picture that stands still read once."""
@@ -342,6 +359,21 @@ class _VideoRun:
             model_calls=described.model_calls,
             write=self._replacing("caption", segments),
         )
+
+    def _waiting(
+        self, source: Source, reason: str, key: str = "", status: StageStatus = "pending"
+    ) -> _Outcome:
+        """No model for a stage now. The text of an older content goes; that of this one stays.
+
+        Subtitles that are no longer beside the video, or a prompt that was changed, are no
+        reason to lose what was known before there is something to put in its place.
+        """
+        if not self._same_content:
+            return _Outcome(status, reason, key, write=self._replacing(source, []))
+        kept = [s for s in self._catalog.segments(self._video.video_id) if s.source == source]
+        if kept:
+            reason = f"{reason}; the {len(kept)} {source} segments read before are kept"
+        return _Outcome(status, reason, key)
 
     def _passages(self) -> _Outcome:
         """All text of the video, packed and embedded."""
