@@ -182,6 +182,18 @@ def test_changed_content_is_read_again_and_keeps_its_id(footnote: Footnote, fold
     assert all(segment["end"] <= shown["duration"] for segment in shown["segments"])
 
 
+def test_text_of_an_older_content_goes_even_if_nothing_replaces_it(
+    footnote: Footnote, folder: Path
+) -> None:
+    footnote.json("add", folder)
+    (folder / "talk.srt").unlink()
+    clips.write(folder / "talk.mp4", clips.scenes((2.2, clips.texture(6)), fps=10), fps=10)
+    assert statuses(footnote.json("add", folder))["talk.mp4"] == "updated"
+    assert {s["source"] for s in footnote.json("show", "talk")["segments"]} == {"screen"}
+    found = footnote.json("search", "owl hunts voles")["moments"]
+    assert all("owl" not in moment["text"] for moment in found)
+
+
 def test_a_changed_sidecar_redoes_speech_and_nothing_else(footnote: Footnote, folder: Path) -> None:
     first = footnote.json("add", folder)
     (folder / "talk.srt").write_text(SRT.replace("noon", "midnight"))

@@ -113,18 +113,16 @@ class VideoStages:
 
     # ------------------------------------------------------------ keys
 
-    def stands(
-        self, name: str, video: Video, records: Mapping[str, StageRecord], same: bool = True
-    ) -> bool:
+    def stands(self, name: str, video: Video, records: Mapping[str, StageRecord]) -> bool:
         """Whether stage `name` need not be run: done with its present key, or beyond reach.
 
         A stage that waits for a model is tried again only when that model can be had now; what a
-        model made of the same content (`same`) is not given up where there is no model.
+        model made is not given up where there is no model.
         """
         record = records.get(name)
         if record is None:
             return False
-        if record.status == "done" and self._made_by_a_model_now_absent(name, record, same):
+        if record.status == "done" and self._made_by_a_model_now_absent(name, record):
             return True
         if record.key not in (IMPORTED, *self.keys(name, video, records)):
             return False
@@ -132,8 +130,8 @@ class VideoStages:
             return not self.shelf.available(_ROLES[name])
         return record.status in ("done", "skipped")
 
-    def _made_by_a_model_now_absent(self, name: str, record: StageRecord, same: bool) -> bool:
-        if not same or name not in ("speech", "captions") or self.shelf.name(_ROLES[name]):
+    def _made_by_a_model_now_absent(self, name: str, record: StageRecord) -> bool:
+        if name not in ("speech", "captions") or self.shelf.name(_ROLES[name]):
             return False
         return name == "captions" or record.key.startswith(_HEARD)
 
@@ -162,7 +160,6 @@ class _VideoRun:
     """One pass over the stages of one video: what they share while it lasts."""
 
     _info: MediaInfo
-    _same_content: bool  # as when the stages were run before
 
     def __init__(self, stages: VideoStages, video: Video, progress: Progress) -> None:
         self._all = stages
@@ -176,8 +173,6 @@ class _VideoRun:
         video_id = self._video.video_id
         if self._catalog.has_video(video_id):
             self._records = dict(self._catalog.stages(video_id))
-        probed = self._records.get("probe")
-        self._same_content = probed is not None and probed.key == self._key("probe")
         try:
             self._probe()
         except MediaError as error:
@@ -192,7 +187,7 @@ class _VideoRun:
             ("captions", self._captions),
             ("passages", self._passages),
         ):
-            if not self._all.stands(name, self._video, self._records, self._same_content):
+            if not self._all.stands(name, self._video, self._records):
                 self._run_stage(name, stage)
             if name == "frames" and not self._video.duration:
                 return self._nothing_kept()
@@ -207,18 +202,20 @@ class _VideoRun:
         self._info = self._all.media.probe(Path(self._video.path))
         title = self._info.title or self._video.title
         facts = json.loads(json.dumps(asdict(self._info)))
-        if self._catalog.has_video(self._video.video_id):
-            self._video = replace(
-                self._video, duration=self._catalog.video(self._video.video_id).duration
-            )
-        self._video = replace(
-            self._video, title=title, date=self._info.date or self._video.date, media=facts
-        )
+        probed = self._records.get("probe")
+        changed = probed is not None and probed.key != self._key("probe")
+        duration = 0.0
+        if self._catalog.has_video(self._video.video_id) and not changed:
+            duration = self._catalog.video(self._video.video_id).duration
+        date = self._info.date or self._video.date
+        self._video = replace(self._video, title=title, date=date, duration=duration, media=facts)
         record = StageRecord(
             "probe", "done", self._key("probe"), seconds=time.perf_counter() - began
         )
         with self._catalog.transaction():
             self._catalog.put_video(self._video)
+            if changed:
+                self._forget_text()
             self._catalog.put_stage(self._video.video_id, record)
         self._records["probe"] = record
 
@@ -243,7 +240,7 @@ class _VideoRun:
         ]
 
         def write() -> None:
-            # What other stages wrote for an older content may lie beyond the new end.
+            # Less could be decoded this time: what lies beyond the end now cannot be cited.
             self._forget_text_beyond(scan.duration)
             self._catalog.put_video(video)
             self._catalog.replace_shots(video.video_id, shots)
@@ -363,16 +360,14 @@ class _VideoRun:
     def _waiting(
         self, source: Source, reason: str, key: str = "", status: StageStatus = "pending"
     ) -> _Outcome:
-        """No model for a stage now. The text of an older content goes; that of this one stays.
+        """No model for a stage now: what was read of this content before stays.
 
         Subtitles that are no longer beside the video, or a prompt that was changed, are no
         reason to lose what was known before there is something to put in its place.
         """
-        if not self._same_content:
-            return _Outcome(status, reason, key, write=self._replacing(source, []))
-        kept = [s for s in self._catalog.segments(self._video.video_id) if s.source == source]
+        kept = sum(s.source == source for s in self._catalog.segments(self._video.video_id))
         if kept:
-            reason = f"{reason}; the {len(kept)} {source} segments read before are kept"
+            reason = f"{reason}; the {kept} {source} segments read before are kept"
         return _Outcome(status, reason, key)
 
     def _passages(self) -> _Outcome:
@@ -441,6 +436,12 @@ class _VideoRun:
 
     def _replacing(self, source: Source, segments: Sequence[Segment]) -> Callable[[], None]:
         return lambda: self._catalog.replace_segments(self._video.video_id, source, segments)
+
+    def _forget_text(self) -> None:
+        """The file holds something else now: what its older content gave is not of this video."""
+        for source in SOURCES:
+            self._catalog.replace_segments(self._video.video_id, source, [])
+        self._catalog.forget_passages(self._video.video_id)
 
     def _forget_text_beyond(self, duration: float) -> None:
         for source in SOURCES:
