@@ -139,12 +139,15 @@ def test_positions_of(have: set[int], wanted: list[int]) -> None:
     assert ascending[found].tolist() == [value for value in wanted if value in have]
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 1500, 25_000])
+@pytest.mark.parametrize("count", [0, 1, 3, 1500, 25_000, 60_000])
 def test_cosines_are_the_product(count: int) -> None:
     draw = np.random.default_rng(1)
     questions = draw.standard_normal((3, 40)).astype(np.float32)
     vectors = draw.standard_normal((count, 40)).astype(np.float32)
-    np.testing.assert_allclose(cosines(questions, vectors), questions @ vectors.T, atol=1e-4)
+    truth = questions @ vectors.T
+    np.testing.assert_allclose(cosines(questions, vectors), truth, atol=1e-4)
+    picked = draw.permutation(count)[: count - count // 9]
+    np.testing.assert_allclose(cosines(questions, vectors, picked), truth[:, picked], atol=1e-4)
 
 
 @given(st.integers(1, 3), st.integers(0, 20), st.integers(0, 25))

@@ -119,7 +119,7 @@ class LibraryIndex:
             every = cosines(vectors, self._matrix.vectors)
             return every if self._live is None else every[:, self._live]
         entries = positions if self._live is None else self._live[positions]
-        return cosines(vectors, self._matrix.vectors[entries])
+        return cosines(vectors, self._matrix.vectors, entries)
 
     def words(
         self, queries: Sequence[str], count: int, allowed: NDArray[np.bool_] | None = None

@@ -45,24 +45,35 @@ class ExactVectors:
         return self.rows[greatest(cosines(vectors, self.vectors), count)]
 
 
-def cosines(questions: Vectors, vectors: Vectors) -> NDArray[np.float32]:
-    """(q, n) products of (q, d) with (n, d), reading `vectors` from memory once.
+def cosines(
+    questions: Vectors, vectors: Vectors, entries: NDArray[np.int64] | None = None
+) -> NDArray[np.float32]:
+    """(q, n) products of (q, d) with (n, d), or with its rows `entries`, reading each row once.
 
     In blocks that stay in the processor's cache, below the size at which OpenBLAS would start
     threads of its own: those wait for each other in a busy loop, and on a machine with other
     work one product of 100,000 rows takes ten times as long. Large products are cut into a stripe
-    per processor instead.
+    per processor instead. Rows that are picked out are copied into one block that stays in the
+    cache: each costs half as much again as one taken as it lies, a third of what it costs to copy
+    them all at once.
     """
-    count, dimension = vectors.shape
+    dimension = vectors.shape[1]
+    count = len(vectors) if entries is None else len(entries)
     products = np.empty((len(questions), count), np.float32)
     questions = np.ascontiguousarray(questions, np.float32)
     step = max(1, _BLOCK_VALUES // max(dimension, 1))
 
     def fill(start: int, stop: int) -> None:
+        rows = 0 if entries is None else min(step, stop - start)
+        picked = np.empty((rows, dimension), np.float32)
         for first in range(start, stop, step):
             last = min(first + step, stop)
+            block = vectors[first:last]
+            if entries is not None:  # "clip": else numpy copies twice
+                block = picked[: last - first]
+                np.take(vectors, entries[first:last], axis=0, out=block, mode="clip")
             for question, row in zip(questions, products, strict=True):
-                np.dot(vectors[first:last], question, out=row[first:last])
+                np.dot(block, question, out=row[first:last])
 
     stripes = min(os.cpu_count() or 1, _MOST_STRIPES) if count >= _STRIPED_ROWS else 1
     if stripes == 1:
