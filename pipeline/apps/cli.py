@@ -36,8 +36,6 @@ app = typer.Typer(
     add_completion=False,
 )
 
-DAMAGED = "put back a copy of library.db, or move the library away and footnote add again"
-
 LibraryOption = Annotated[
     Path | None,
     typer.Option(
@@ -405,7 +403,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         if isinstance(error, sqlite3.DatabaseError) and "malformed" in str(error):
-            return _fail(as_json, IndexDamaged.code, f"library.db is damaged: {error}", DAMAGED, 5)
+            from pipeline.store.database import DAMAGED_HINT
+
+            message = f"library.db is damaged: {error}"
+            return _fail(as_json, IndexDamaged.code, message, DAMAGED_HINT, 5)
         if _is_full_disk(error):
             again = "make room; the same command goes on where it stopped"
             return _fail(as_json, NoRoom.code, f"the disk is full ({error})", again, 3)

@@ -67,10 +67,6 @@ class PassageLookup(Segments):
             )
         )
 
-    def passage_languages(self) -> list[str]:
-        """The languages that passages are known to be in, "" left out."""
-        return [x for (x,) in self.rows("SELECT DISTINCT language FROM passages") if x]
-
     def embeddings_of(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Embeddings the library already holds, by text: no text need be embedded twice."""
         keys = {text_key(text): text for text in texts}

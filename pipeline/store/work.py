@@ -60,9 +60,6 @@ class Work(Reembedding):
             found.setdefault(video_id, {})[columns[0]] = StageRecord(*columns)
         return found
 
-    def drop_stage(self, video_id: str, name: str) -> None:
-        self.write("DELETE FROM stages WHERE video_id = ? AND name = ?", (video_id, name))
-
     # ------------------------------------------------ leases
 
     def claim(self, video_id: str, stage: str, owner: str, seconds: float) -> bool:
