@@ -18,14 +18,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pipeline.errors import EmbeddingMismatch, LibraryNotFound, ModelUnavailable, UsageError
+from pipeline.errors import UsageError
 from pipeline.models.shelf import Shelf
 from pipeline.prompts import load_prompt
+from pipeline.retrieve.finder import Finder, check_question
 from pipeline.settings import Settings, load_settings
 from pipeline.store.catalog import Catalog
 from pipeline.store.passages import EmbeddingSpace
 from pipeline.store.synchronise import library_indexes
-from pipeline.store.work import LIBRARY_OWNER
 from pipeline.types import (
     IMPORTED,
     SOURCES,
@@ -50,7 +50,6 @@ from pipeline.types import (
 if TYPE_CHECKING:
     from pipeline.ingest.rows import ImportedVideo
     from pipeline.retrieve.expand import Expansion
-    from pipeline.retrieve.filters import Located
     from pipeline.types import PassageIndex
 
 
@@ -133,8 +132,7 @@ class Library:
             embedder=embedder,
         )
         self._indexes = library_indexes(self.path, settings.chroma)
-        self._index: Any = None
-        self._placed: tuple[int, Mapping[str, Located]] = (0, {})
+        self._finder = Finder(self._catalog, self._indexes, self._shelf, settings)
 
     def close(self) -> None:
         self._indexes.close()
@@ -161,7 +159,7 @@ class Library:
 
         began = time.perf_counter()
         files = find_media(paths, self.path)
-        self._check_embedding()
+        self._finder.check_embedding()
         with MediaReader(self.settings.media_memory_mb, self.settings.media_timeout) as media:
             stages = VideoStages(
                 self._catalog,
@@ -185,7 +183,7 @@ class Library:
 
         began = time.perf_counter()
         rows = read_rows(file)
-        self._check_embedding()
+        self._finder.check_embedding()
         total = len(rows.videos)
         report = progress or _silent
 
@@ -286,8 +284,9 @@ class Library:
         language model write them, an empty sequence asks none. Raises `UsageError` for an empty
         query, `LibraryNotFound` for an empty library, `EmbeddingMismatch`.
         """
-        result, _ = self._search(query, k, filters or Filters(), hypothetical, look_around=False)
-        return result
+        check_question(query)
+        model = self._finder.language_model(look_around=False)
+        return self._finder.search(query, k, filters or Filters(), hypothetical, model=model)
 
     def ask(
         self,
@@ -304,16 +303,31 @@ class Library:
         """
         from pipeline.answer.ask import answer_question
 
-        result, model = self._search(
-            question,
-            k or self.settings.evidence_moments,
-            filters or Filters(),
-            hypothetical,
-            look_around=True,
+        check_question(question)
+        self._finder.index()  # an empty library is found out before a model is loaded
+        model = self._finder.language_model(look_around=True)
+        moments = k or self.settings.evidence_moments
+        result = self._finder.search(
+            question, moments, filters or Filters(), hypothetical, model=model
         )
         return answer_question(
             question, result, self._catalog, self._shelf.embedder(), model, self.settings
         )
+
+    def expand(self, question: str) -> Expansion:
+        """Passages that would answer `question`, written by the language model (HyDE).
+
+        Cached by question, prompt and model. Raises `ModelUnavailable` without a model.
+        """
+        return self._finder.expand(question)
+
+    def embedder(self) -> Embedder:
+        """The model the library's passages are embedded with."""
+        return self._shelf.embedder()
+
+    def index(self) -> PassageIndex:
+        """The passages as they are now, for searching. Raises `LibraryNotFound` when empty."""
+        return self._finder.index()
 
     def as_retriever(self, k: int = 10) -> Any:
         """A LlamaIndex retriever over the library's moments."""
@@ -363,126 +377,11 @@ class Library:
             report(ProgressEvent("reindex", "embedding", done, total, "passages"))
         self._catalog.adopt_next_embeddings(space)
         self._shelf = Shelf(self.settings, embedder.name, embedder=embedder)
+        self._finder = Finder(self._catalog, self._indexes, self._shelf, self.settings)
         self._synchronise()
         return {"passages": total, "embedding": embedder.name, "dimension": embedder.dimension}
 
     # ------------------------------------------------------------ inside
-
-    def _search(
-        self,
-        query: str,
-        k: int,
-        filters: Filters,
-        hypothetical: Sequence[str] | None,
-        *,
-        look_around: bool,
-    ) -> tuple[SearchResult, LanguageModel | None]:
-        from pipeline.retrieve.filters import allowed_passages
-        from pipeline.retrieve.localize import moments
-        from pipeline.retrieve.search import Query
-        from pipeline.retrieve.search import search as rank
-
-        if not query.strip():
-            raise UsageError("the question is empty", 'footnote search "what you look for"')
-        if any("\ud800" <= character <= "\udfff" for character in query):
-            raise UsageError("the question is not valid text (UTF-8)", "type it again")
-        began = time.perf_counter()
-        index = self.index()
-        model = self._language_model(look_around=look_around)
-        embedder = self._shelf.embedder()
-        took: dict[str, float] = {"open": _since(began)}
-        if hypothetical is None:
-            wanted = model is not None and self.settings.expansion_passages
-            hypothetical = self._hypothetical(query, took) if wanted else ()
-        allowed = allowed_passages(index.table, self._resolved(filters), self._whereabouts(filters))
-        ranked = rank(index, embedder, Query(query, tuple(hypothetical)), allowed=allowed)
-        began_moments = time.perf_counter()
-        table = index.table
-        videos = {table.videos[number] for number in table.video[ranked.positions]}
-        found = moments(ranked, index, self._catalog.titles(videos), k)
-        took |= ranked.took_ms
-        took |= {"moments": _since(began_moments), "total": _since(began)}
-        return SearchResult(query, tuple(found), took), model
-
-    def expand(self, question: str) -> Expansion:
-        """Passages that would answer `question`, written by the language model (HyDE).
-
-        Cached by question, prompt and model. Raises `ModelUnavailable` without a model.
-        """
-        from pipeline.retrieve.expand import expand, register_of
-
-        return expand(
-            question,
-            self._shelf.language_model(),
-            load_prompt("hyde", self.settings.prompt_folders),
-            self.settings.expansion_passages,
-            register=register_of(self.index().table),
-            get_output=self._catalog.get_output,
-            put_output=lambda key, value: self._catalog.put_output(key, LIBRARY_OWNER, value),
-        )
-
-    def embedder(self) -> Embedder:
-        """The model the library's passages are embedded with."""
-        return self._shelf.embedder()
-
-    def index(self) -> PassageIndex:
-        """The passages as they are now, for searching. Raises `LibraryNotFound` when empty."""
-        from pipeline.store.index import PATIENCE, open_index
-
-        self._check_embedding()
-        if self._index is None:
-            self._index = open_index(self._catalog, self._indexes, patience=PATIENCE)
-        index: PassageIndex = self._index.refresh()
-        self._index = index
-        if not len(index.table):
-            raise LibraryNotFound(f"the library {self.path} is empty", "footnote add PATH")
-        return index
-
-    def _hypothetical(self, query: str, took: dict[str, float]) -> Sequence[str]:
-        """Hypothetical passages where a language model is to write them, else none."""
-        began = time.perf_counter()
-        expansion = self.expand(query)
-        took["expansion"] = _since(began)
-        if expansion.reason:
-            _log.warning("searching without hypothetical passages: %s", expansion.reason)
-        return expansion.passages
-
-    def _language_model(self, *, look_around: bool) -> LanguageModel | None:
-        """The model to write with. Without `look_around` (a search) it may be missing."""
-        if not self._shelf.has_language_model(look_around=look_around):
-            return None
-        try:
-            return self._shelf.language_model()
-        except ModelUnavailable as error:
-            if look_around:
-                raise
-            _log.warning("searching without hypothetical passages: %s", error.message)
-            return None
-
-    def _resolved(self, filters: Filters) -> Filters:
-        videos = tuple(self._catalog.resolve(reference) for reference in filters.videos)
-        return replace(filters, videos=videos)
-
-    def _whereabouts(self, filters: Filters) -> Mapping[str, Located]:
-        """Paths and dates as they are now, read again only after something was committed."""
-        if not (filters.folder or filters.after or filters.before):
-            return {}
-        version = self._catalog.data_version()
-        if self._placed[0] != version:
-            self._placed = version, self._catalog.whereabouts()
-        return self._placed[1]
-
-    def _check_embedding(self) -> None:
-        """Raise `EmbeddingMismatch` when the settings name another model than the library's."""
-        space = self._catalog.embedding_space()
-        wanted = self.settings.embedding_model
-        if "embedding_model" not in self.settings.model_fields_set:
-            wanted = self._shelf.embedding
-        if space and wanted != space.model:
-            raise EmbeddingMismatch(
-                f"the library was made with {space.model}, the settings name {wanted}",
-                f"footnote reindex --embedding {wanted}",
-            )
 
     def _import_video(self, imported: ImportedVideo) -> VideoReport:
         from pipeline.ingest.embedding import embed_segments, write_passages
