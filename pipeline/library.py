@@ -34,7 +34,9 @@ from pipeline.types import (
     Check,
     Embedder,
     Filters,
+    Image,
     LanguageModel,
+    Listing,
     Progress,
     ProgressEvent,
     SearchResult,
@@ -50,6 +52,7 @@ from pipeline.types import (
 if TYPE_CHECKING:
     from pipeline.ingest.rows import ImportedVideo
     from pipeline.retrieve.expand import Expansion
+    from pipeline.retrieve.fuse import Recipe
     from pipeline.types import PassageIndex
 
 
@@ -97,6 +100,8 @@ def plan_of(paths: Sequence[str | Path], settings: Settings) -> Plan:
         "screen": shelf.name("screen"),
         "captions": captions or f"none: {shelf.reason('captions')}",
     }
+    if settings.frame_model:
+        stages["frames"] = shelf.name("frames")
     sizes = tuple((str(file), file.stat().st_size) for file in files)
     return Plan(settings.profile, sizes, stages)
 
@@ -249,7 +254,7 @@ class Library:
             for record in records.values():
                 if record.status in ("pending", "failed"):
                     pending[record.name] = pending.get(record.name, 0) + 1
-        space = self._catalog.embedding_space()
+        space, frames = self._catalog.embedding_space(), self._catalog.frame_space()
         return {
             "library": str(self.path),
             "counts": self._catalog.counts(),
@@ -258,6 +263,7 @@ class Library:
             "models": {
                 "embedding": space.model if space else self._shelf.embedding,
                 "screen": self._shelf.name("screen"),
+                **({"frames": frames.model} if frames else {}),
             },
             "pending": pending,
             "generations": {
@@ -265,6 +271,7 @@ class Library:
                 "matrix": self._indexes.matrix.stamp().generation,
                 "words": self._indexes.words.stamp().generation,
                 "vectors": self._indexes.vectors.stamp().generation,
+                **({"frames": self._catalog.frame_generation()} if frames else {}),
             },
         }
 
@@ -277,16 +284,59 @@ class Library:
         k: int = 10,
         filters: Filters | None = None,
         hypothetical: Sequence[str] | None = None,
+        recipe: Recipe | None = None,
     ) -> SearchResult:
         """The `k` best moments for `query`, best first.
 
         `hypothetical` are passages to search with beside the query; None lets a configured
-        language model write them, an empty sequence asks none. Raises `UsageError` for an empty
-        query, `LibraryNotFound` for an empty library, `EmbeddingMismatch`.
+        language model write them, an empty sequence asks none. `recipe` weighs the signals in
+        another way than the shipped one, to study them. Raises `UsageError` for an empty query,
+        `LibraryNotFound` for an empty library, `EmbeddingMismatch`.
         """
         check_question(query)
         model = self._finder.language_model(look_around=False)
-        return self._finder.search(query, k, filters or Filters(), hypothetical, model=model)
+        return self._finder.search(
+            query, k, filters or Filters(), hypothetical, model=model, recipe=recipe
+        )
+
+    def find_all(
+        self,
+        question: str,
+        *,
+        filters: Filters | None = None,
+        hypothetical: Sequence[str] | None = None,
+    ) -> Listing:
+        """Every moment about what `question` looks for, and what was scanned to know it.
+
+        The frame of a question about the whole library ("how many times ...", "which videos ...")
+        is left out: see `retrieve.framing`. No language model is asked; `hypothetical` are passages
+        to compare with beside the question. Raises as `search` does.
+        """
+        check_question(question)
+        return self._finder.find_all(question, filters or Filters(), hypothetical or ())
+
+    def search_image(
+        self,
+        image: str | Path | Image,
+        text: str = "",
+        *,
+        k: int = 10,
+        filters: Filters | None = None,
+        text_weight: float = 0.5,
+    ) -> SearchResult:
+        """The `k` moments that look most like `image`, a file or an RGB array, best first.
+
+        `text` moves the query towards what it says ("at night"): `text_weight` of the way, 0 is
+        the picture alone. Needs a frame model, and frames that were embedded with it. Raises
+        `UsageError` for what is no picture and where no frames are embedded, `EmbeddingMismatch`
+        where that was another model, `ModelUnavailable`.
+        """
+        from pipeline.media.image_file import checked_image, read_image
+
+        if not 0 <= text_weight <= 1:
+            raise UsageError(f"text_weight {text_weight} is not between 0 and 1", "0.5")
+        picture = read_image(image) if isinstance(image, str | Path) else checked_image(image)
+        return self._finder.search_image(picture, text, k, filters or Filters(), text_weight)
 
     def ask(
         self,
@@ -363,6 +413,7 @@ class Library:
         where it stopped. Passages keep their texts: only a model with a lower token limit sees
         less of the longest ones.
         """
+        from pipeline.ingest.embedding import embed_groups
         from pipeline.models.embedding import load_embedder
 
         report = progress or _silent
@@ -371,8 +422,10 @@ class Library:
         total, done = self._catalog.counts()["passages"], 0
         self._catalog.start_reembedding(space)
         while batch := self._catalog.texts_to_reembed(_REINDEX_BATCH):
+            rows = [row for row, _ in batch]
             vectors = embedder.embed([text for _, text in batch])
-            self._catalog.put_next_embeddings([row for row, _ in batch], vectors)
+            windows = embed_groups(embedder, self._catalog.window_texts(rows))
+            self._catalog.put_next_embeddings(rows, vectors, windows)
             done += len(batch)
             report(ProgressEvent("reindex", "embedding", done, total, "passages"))
         self._catalog.adopt_next_embeddings(space)

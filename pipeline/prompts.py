@@ -3,11 +3,15 @@
 A prompt is looked for by file name in the override folders first (the settings' `prompts`, then
 the library's own `prompts/`), then in the folder that ships with Footnote: `prompts/` in a
 checkout, `pipeline/_prompts/` in an installed wheel.
+
+What videos say goes into a prompt through `as_data` (DESIGN 6, invariant 9).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +22,14 @@ from pipeline.errors import SettingsError
 # What each prompt must hold, and all it may hold.
 PLACEHOLDERS: dict[str, frozenset[str]] = {
     "hyde": frozenset({"question", "count", "register"}),
+    "grounded": frozenset({"question", "count", "register", "passages"}),
+    "decompose": frozenset({"question", "kinds", "form"}),
+    "translate": frozenset({"question", "languages"}),
     "answer_system": frozenset(),
     "answer": frozenset({"question", "evidence"}),
     "caption": frozenset({"title", "time", "speech", "screen"}),
+    "rerank": frozenset({"question", "count", "passages"}),
+    "rerank_frames": frozenset({"question", "count", "passages"}),
 }
 
 
@@ -82,3 +91,28 @@ def _checked(prompt: Prompt, path: Path) -> Prompt:
             f"it must hold exactly: {', '.join(f'${name}' for name in sorted(wanted)) or 'none'}",
         )
     return prompt
+
+
+# ---------------------------------------------------------------- text as data
+
+_OPENING, _CLOSING = "[［【〔⟦〚❲", "]］】〕⟧〛❳"  # noqa: RUF001
+_BRACKETS = str.maketrans(dict.fromkeys(_OPENING, "(") | dict.fromkeys(_CLOSING, ")"))
+# "<|im_start|>", "</think>" and "< evidence >", but not "a < b and c > d".
+_TAG = re.compile(
+    r"[<＜]((?:[^\s<>＜＞=\d]|\s*/?\s*(?:evidence|question|passages)\b)[^<>＜＞]{0,80})[>＞]",  # noqa: RUF001
+    re.IGNORECASE,
+)
+_FENCE = re.compile(r"[<>＜＞]{2,}|`{3,}|~{3,}|[-=#*_]{4,}")  # noqa: RUF001
+# Joiners shape letters of Persian and Indic scripts; every other format character only hides.
+_SHAPING = "\u200c\u200d"
+
+
+def as_data(text: str) -> str:
+    """`text` on one line, unable to cite, to close a fence, to hide or to steer."""
+    flat = visible(text).translate(_BRACKETS)
+    return " ".join(_TAG.sub(r"(\1)", _FENCE.sub(" ", flat)).split())
+
+
+def visible(text: str) -> str:
+    """`text` with a space for every control, format, private or unassigned character."""
+    return "".join(c if c in _SHAPING or unicodedata.category(c)[0] != "C" else " " for c in text)

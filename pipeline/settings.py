@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     language_model: str = ""
     screen_reader: str = "rapidocr"
     speech_detector: str = "silero"
+    frame_model: str = ""  # embeds key frames, to search by pictures; "": there is no such search
 
     # an OpenAI-compatible endpoint, for caption_model and language_model "openai:..."
     endpoint: str = ""
@@ -73,8 +74,15 @@ class Settings(BaseSettings):
     max_key_frames_per_shot: int = 3
 
     # search and answer
+    # what the language model writes to search with
+    expansion: Literal["hyde", "grounded", "decompose", "none"] = "hyde"
     expansion_passages: int = 2  # hypothetical passages the language model writes; 0: none
     evidence_moments: int = 8
+    # "" (none), "cross-encoder:MODEL", "late", "llm", "vlm", "fake:words"
+    rerank_model: str = ""
+    rerank_moments: int = 20  # how many of the moments found it looks at
+    rerank_calls: int = 4  # most calls of the model per search
+    rerank_ms: float = 20_000.0  # no call begins after so many milliseconds
 
     # hostile files
     media_timeout: float = 3600.0  # seconds one pass over one file may take

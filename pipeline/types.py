@@ -72,6 +72,16 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A few seconds of a passage: characters [left, right) of its text, and their time."""
+
+    start: float
+    end: float
+    left: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """Consecutive segments of one source, packed to about 30 s: what is embedded and indexed.
 
@@ -79,6 +89,9 @@ class Passage:
     (start, end) order. A segment too long for one passage is cut; a part of it may lie in a
     passage with its neighbours, so a segment can be the `last` of one and the `first` of the
     next, and `text` can hold less than the whole of either.
+
+    `windows` are the passage in steps of a few seconds, by time: what is compared with a question
+    to tell where in the passage the answer lies. Empty where it is not longer than one of them.
     """
 
     source: Source
@@ -87,6 +100,7 @@ class Passage:
     text: str
     first: int
     last: int
+    windows: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
         check_interval(self.start, self.end, f"{self.source} passage {self.text[:40]!r}")
@@ -114,9 +128,10 @@ class Video:
     media: Mapping[str, object] = field(default_factory=dict)  # facts of the container
 
 
-# What is done with every video, in order; the last four make its text and passages.
-STAGES = ("probe", "frames", "speech", "screen", "captions", "passages")
-TEXT_STAGES = STAGES[2:]
+# What makes a video's text and passages.
+TEXT_STAGES = ("speech", "screen", "captions", "passages")
+# What is done with every video, in order; the last one only where a frame model is set.
+STAGES = ("probe", "frames", *TEXT_STAGES, "frame_vectors")
 # The key of text that `footnote import` brought: no stage made it, so no stage redoes it.
 IMPORTED = "imported"
 
@@ -235,6 +250,56 @@ class Moment:
 class SearchResult:
     query: str
     moments: tuple[Moment, ...]
+    took_ms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Moment):
+    """A moment of a complete list. `same_as` is the place in the list, from 1, of the first entry
+    of another video that has nearly the same text (a re-upload); 0 when there is none."""
+
+    same_as: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VideoCount:
+    """How many entries of a list are of one video."""
+
+    video_id: str
+    title: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a complete list was made from, and why it may lack something.
+
+    `videos`, `hours`, `passages` and `sources` (passages by source) are what `filters` let
+    through, and all of that was scanned. `no_text` of these videos have no passage at all, and
+    `pending` says of how many each stage that makes text is still to be done. `below` passages
+    scored just below `threshold` and are not in the list.
+    """
+
+    looked_for: str  # the question without its frame
+    videos: int
+    hours: float
+    passages: int
+    sources: Mapping[str, int]
+    no_text: int
+    pending: Mapping[str, int]
+    filters: Filters
+    threshold: float
+    below: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Every moment that matches, by video id and start, and how many there are of each video."""
+
+    query: str
+    moments: tuple[Entry, ...]
+    videos: tuple[VideoCount, ...]  # most first, then by id
+    coverage: Coverage
     took_ms: Mapping[str, float]
 
 
@@ -359,6 +424,21 @@ class Captioner(Protocol):
         ...
 
 
+class DualEncoder(Protocol):
+    """Pictures and texts to unit vectors of one space (CLIP). `name` enters cache keys."""
+
+    name: str
+    dimension: int
+
+    def embed_images(self, images: Sequence[Image]) -> Vectors:
+        """(n, dimension) float32, each row of unit length, in the order given."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """(n, dimension) float32, each row of unit length, in the order given."""
+        ...
+
+
 class LanguageModel(Protocol):
     """A prompt to text. LlamaIndex `LLM` objects are wrapped into this by `models.language`."""
 
@@ -370,6 +450,55 @@ class LanguageModel(Protocol):
 
     def stream(self, prompt: str, system: str = "") -> Iterator[str]:
         """The reply in pieces as they are made. Raises `ModelUnavailable`, midway too."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What reranking one search may take.
+
+    `moments` are looked at, the best ones; a model is called at most `calls` times, and no call
+    begins after `ms` milliseconds. Calls whose replies were kept count as calls all the same.
+    """
+
+    moments: int = 20
+    calls: int = 4
+    ms: float = 20_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """All the moments that were given, best first, `score` and `why` as their order says.
+
+    `reason` says what was left as it was and why, "" when the whole list was looked at.
+    """
+
+    moments: tuple[Moment, ...]
+    calls: int = 0
+    reason: str = ""
+
+
+class Reranker(Protocol):
+    """Moments in a better order: the last step of a search."""
+
+    name: str
+
+    def rerank(self, query: str, moments: Sequence[Moment], budget: Budget) -> Reranked:
+        """The same moments, none lost, none new. Equal ones keep the order they came in.
+
+        The same input gives the same list; where time ran out, the same list for the same
+        number of calls made. Raises `ModelUnavailable`.
+        """
+        ...
+
+
+class PassageScorer(Protocol):
+    """How well texts answer a question, each by itself."""
+
+    name: str
+
+    def score(self, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
+        """(n,) higher is better; scores compare within one query only."""
         ...
 
 
@@ -393,6 +522,20 @@ class PassageTable:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class PassageWindows:
+    """The windows of one passage, by time: at least one, which may be the whole passage.
+
+    Vectors are of unit length to within one part in a hundred.
+    """
+
+    start: NDArray[np.float64]  # (w,)
+    end: NDArray[np.float64]  # (w,)
+    texts: tuple[str, ...]
+    language: str
+    vectors: Vectors  # (w, dimension)
 
 
 class PassageIndex(Protocol):
@@ -423,6 +566,45 @@ class PassageIndex(Protocol):
         """
         ...
 
+    def windows(self, positions: NDArray[np.int64]) -> list[PassageWindows | None]:
+        """The windows of each passage; None for one that was deleted meanwhile."""
+        ...
+
+    def rarity(self, terms: Sequence[str]) -> NDArray[np.float64]:
+        """(t,) BM25's inverse document frequency of index terms, greater for rarer ones."""
+        ...
+
+    def term_counts(self, query: str) -> Mapping[str, int]:
+        """The index terms of a query, in the library's languages, and how often each is said."""
+        ...
+
     def texts(self, positions: Sequence[int] | NDArray[np.int64]) -> list[str]: ...
 
     def passage_ids(self, positions: Sequence[int] | NDArray[np.int64]) -> list[str]: ...
+
+
+class FrameIndex(Protocol):
+    """A consistent view of one generation of a library's embedded key frames.
+
+    In `table`, `start` and `end` are the stretch that a frame stands for, from its time to the
+    next one's; `source` says nothing. The stretches of one video do not overlap.
+    """
+
+    generation: int
+
+    @property
+    def table(self) -> PassageTable: ...
+
+    def propose(self, vectors: Vectors, count: int) -> NDArray[np.int64]:
+        """See `PassageIndex`."""
+        ...
+
+    def cosine(
+        self, vectors: Vectors, positions: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """See `PassageIndex`."""
+        ...
+
+    def standing(self, video_id: str, start: float, end: float) -> NDArray[np.int64]:
+        """Positions of the frames whose stretch overlaps the interval, by time."""
+        ...

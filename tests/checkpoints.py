@@ -187,6 +187,66 @@ def idefics3(folder: Path) -> Path:
     return target
 
 
+def clip(folder: Path, seed: int = 0) -> Path:
+    """A CLIP of two small towers and 16 dimensions, with its image processor: a folder."""
+    import torch
+    from tokenizers.processors import TemplateProcessing
+    from transformers import CLIPConfig, CLIPModel
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    torch.manual_seed(seed)
+    tokenizer = word_tokenizer(["<end>"])
+    tokenizer.model_max_length = 12
+    end = tokenizer.convert_tokens_to_ids("<end>")  # the greatest id, as in published ones
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="$A <end>", special_tokens=[("<end>", end)]
+    )
+    tower = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
+    special = {"bos_token_id": 0, "eos_token_id": end, "pad_token_id": 0}
+    text = {**tower, **special, "vocab_size": len(tokenizer), "max_position_embeddings": 12}
+    vision = {**tower, "image_size": 32, "patch_size": 8}
+    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)
+    target = folder / f"tiny-clip-{seed}"
+    CLIPModel(config).save_pretrained(target)
+    CLIPImageProcessorPil(
+        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
+    ).save_pretrained(target)
+    tokenizer.save_pretrained(target)
+    return target
+
+
+def siglip(folder: Path) -> Path:
+    """A SigLIP of two small towers and 32 dimensions, with its image processor: a folder."""
+    import torch
+    from transformers import SiglipConfig, SiglipModel
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    torch.manual_seed(0)
+    tokenizer = word_tokenizer([])
+    tokenizer.model_max_length = 12
+    tower = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
+    text = {**tower, "vocab_size": len(tokenizer), "max_position_embeddings": 12}
+    config = SiglipConfig(
+        text_config={**text, "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 0},
+        vision_config={**tower, "image_size": 32, "patch_size": 8},
+    )
+    target = folder / "tiny-siglip"
+    SiglipModel(config).save_pretrained(target)
+    SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(target)
+    tokenizer.save_pretrained(target)
+    return target
+
+
 def causal_language_model(folder: Path) -> Path:
     """A two-layer Llama with a chat template: a folder."""
     import torch
@@ -244,17 +304,43 @@ def sentence_transformer(folder: Path) -> Path:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertModel
 
     torch.manual_seed(0)
     encoder = folder / "encoder"
-    encoder.mkdir(parents=True)
+    BertModel(_tiny_bert(encoder)).save_pretrained(encoder)
+    words = Transformer(str(encoder), max_seq_length=32)
+    model = SentenceTransformer(modules=[words, Pooling(words.get_embedding_dimension())])
+    target = folder / "tiny-sentences"
+    model.save(str(target))
+    return target
+
+
+def cross_encoder(folder: Path, labels: int = 1) -> Path:
+    """A two-layer BERT that scores a pair of texts of 64 tokens: a folder, as on the hub."""
+    import torch
+    from transformers import BertForSequenceClassification
+
+    torch.manual_seed(0)
+    target = folder / f"tiny-cross-encoder-{labels}"
+    config = _tiny_bert(target)
+    config.num_labels = labels
+    config.initializer_range = 1.0  # so that different texts get different scores
+    BertForSequenceClassification(config).save_pretrained(target)
+    return target
+
+
+def _tiny_bert(folder: Path) -> Any:
+    """The configuration of a two-layer BERT, whose tokenizer is written into `folder`."""
+    from transformers import BertConfig, BertTokenizerFast
+
+    folder.mkdir(parents=True)
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     vocabulary += [chr(letter) for letter in range(ord("a"), ord("z") + 1) if chr(letter) != "a"]
     vocabulary += ["##" + chr(letter) for letter in range(ord("a"), ord("z") + 1)]
-    (encoder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    BertTokenizerFast(vocab=str(encoder / "vocab.txt")).save_pretrained(encoder)
-    config = BertConfig(
+    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    return BertConfig(
         vocab_size=len(vocabulary),
         hidden_size=16,
         num_hidden_layers=2,
@@ -262,9 +348,3 @@ def sentence_transformer(folder: Path) -> Path:
         intermediate_size=32,
         max_position_embeddings=64,
     )
-    BertModel(config).save_pretrained(encoder)
-    words = Transformer(str(encoder), max_seq_length=32)
-    model = SentenceTransformer(modules=[words, Pooling(words.get_embedding_dimension())])
-    target = folder / "tiny-sentences"
-    model.save(str(target))
-    return target

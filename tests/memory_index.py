@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from pipeline.models.embedding import load_embedder
 from pipeline.store.analysis import passage_terms, query_terms
-from pipeline.types import SOURCES, Embedder, Passage, PassageTable, Source, Vectors
+from pipeline.types import (
+    SOURCES,
+    Embedder,
+    Passage,
+    PassageTable,
+    PassageWindows,
+    Source,
+    Vectors,
+)
 
 
 class MemoryIndex:
@@ -24,7 +32,14 @@ class MemoryIndex:
 
     generation = 1
 
-    def __init__(self, passages: Sequence[tuple[str, Passage]], vectors: Vectors) -> None:
+    def __init__(
+        self,
+        passages: Sequence[tuple[str, Passage]],
+        vectors: Vectors,
+        embedder: Embedder | None = None,  # of the windows
+    ) -> None:
+        self.embedder = embedder
+        self._passages = [passage for _, passage in passages]
         self.table = table_of(passages)
         self.vectors = vectors
         self.proposals = 0  # how often the vector index was asked
@@ -49,6 +64,28 @@ class MemoryIndex:
         self, queries: Sequence[str], count: int, allowed: NDArray[np.bool_] | None = None
     ) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
         return [self._words(query, count, allowed) for query in queries]
+
+    def windows(self, positions: NDArray[np.int64]) -> list[PassageWindows | None]:
+        return [self._windows(int(position)) for position in positions]
+
+    def rarity(self, terms: Sequence[str]) -> NDArray[np.float64]:
+        holding = np.array([self._searcher.doc_freq("terms", term) for term in terms], np.float64)
+        return np.log1p((len(self._texts) - holding + 0.5) / (holding + 0.5))
+
+    def term_counts(self, query: str) -> Counter[str]:
+        return query_terms(query)
+
+    def _windows(self, position: int) -> PassageWindows:
+        """Those given with the passage, embedded by `embedder`; else the passage as one."""
+        passage, embedder = self._passages[position], self.embedder
+        if not passage.windows or embedder is None:
+            whole, vectors = (passage.text,), self.vectors[position : position + 1]
+            start, end = np.array([passage.start]), np.array([passage.end])
+            return PassageWindows(start, end, whole, "", vectors)
+        texts = tuple(passage.text[w.left : w.right] for w in passage.windows)
+        start = np.array([window.start for window in passage.windows])
+        end = np.array([window.end for window in passage.windows])
+        return PassageWindows(start, end, texts, "", embedder.embed(texts))
 
     def texts(self, positions: Sequence[int] | NDArray[np.int64]) -> list[str]:
         return [self._texts[int(position)] for position in positions]
@@ -87,7 +124,8 @@ def memory_index(
 ) -> MemoryIndex:
     """An index whose vectors are `embedder`'s, those of "fake:64" when None."""
     embedder = embedder or load_embedder("fake:64")
-    return MemoryIndex(passages, embedder.embed([passage.text for _, passage in passages]))
+    vectors = embedder.embed([passage.text for _, passage in passages])
+    return MemoryIndex(passages, vectors, embedder)
 
 
 def passage(source: Source, start: float, end: float, text: str) -> Passage:

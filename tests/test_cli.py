@@ -199,7 +199,7 @@ def test_eval_prints_the_metrics_of_the_contract(talk: Footnote, tmp_path: Path)
     report = talk.json("eval", "--queries", queries, "--qrels", qrels, "--baselines")
     assert report["n"] == 1
     assert report["metrics"]["hit@1"] == {"value": 1.0, "low": 1.0, "high": 1.0}
-    assert set(report) == {"n", "metrics", "baselines", "paired", "took_ms"}
+    assert {"n", "metrics", "baselines", "paired", "took_ms"} <= set(report)
     assert {"hit@1", "hit@5", "hit@10", "mrr@10", "iou@1", "land@1", "video@1"} <= set(
         report["metrics"]
     )

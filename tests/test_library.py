@@ -53,6 +53,45 @@ def test_a_language_model_expands_and_answers(library: Library, tmp_path: Path) 
     assert "words_expanded" in answer.moments[0].why or len(answer.moments[0].why) > 3
 
 
+def test_grounded_expansion_sees_what_the_question_alone_finds(
+    library: Library, tmp_path: Path
+) -> None:
+    model = ScriptedModel(["1. Owls hunt after dark."], "fake:owl")
+    with Library(settings=settings(tmp_path, expansion="grounded"), language_model=model) as asked:
+        asked.search("When does the owl hunt?")
+        asked.search("When does the owl hunt?")
+    ((prompt, _),) = model.prompts
+    assert "(speech) The owl hunts voles at night." in prompt
+
+
+def test_without_expansion_a_search_asks_no_model(library: Library, tmp_path: Path) -> None:
+    model = ScriptedModel([], "fake:silent")
+    for choice in ({"expansion": "none"}, {"expansion_passages": 0}):
+        with Library(settings=settings(tmp_path, **choice), language_model=model) as asked:
+            assert asked.search("owl").moments[0].start == 2
+    assert model.prompts == []
+
+
+def test_a_translated_question_finds_what_was_said_in_another_language(
+    library: Library, tmp_path: Path
+) -> None:
+    german = {"start": 0, "end": 9, "video_id": "de", "language": "de"}
+    library.import_rows(
+        write_rows(tmp_path / "de.jsonl", german | {"text": "Die Eule jagt in der Nacht Mäuse."})
+    )
+    question = "What is the bird of prey with a flat face eating?"
+    assert library.search(question).moments[0].video_id != "de"
+
+    def bilingual(prompt: str, system: str) -> str:
+        return '{"de": "Welche Mäuse jagt die Eule?"}' if "Translate" in prompt else "1. Prey."
+
+    model = ScriptedModel(bilingual, "fake:bilingual")
+    with Library(settings=settings(tmp_path), language_model=model) as asked:
+        found = asked.search(question)
+    assert found.moments[0].video_id == "de"
+    assert found.moments[0].why["words_question"] > 0
+
+
 def test_given_passages_need_no_model(library: Library) -> None:
     found = library.search("bird", hypothetical=["An owl hunts voles at night."], k=1)
     assert found.moments[0].start == 2

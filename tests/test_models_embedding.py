@@ -144,6 +144,26 @@ def test_a_process_that_embeds_never_imports_torch(loaded: dict[str, Embedder]) 
     assert done.returncode == 0, done.stderr
 
 
+def test_token_vectors_are_unit_rows_of_the_tokens_that_were_seen(embedder: Embedder) -> None:
+    made = embedder.embed_tokens(TEXTS)
+    assert len(made) == len(TEXTS) and embedder.embed_tokens([]) == []
+    special = 0 if embedder.name.startswith("sentence-transformers") else 2
+    for rows, tokens in zip(made, embedder.count_tokens(TEXTS), strict=True):
+        assert rows.shape == (min(tokens, embedder.max_tokens) - special, embedder.dimension)
+        assert rows.dtype == np.float32
+        assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_states_of_the_export_are_what_its_vectors_are_pooled_from(
+    loaded: dict[str, Embedder],
+) -> None:
+    onnx = loaded["onnx"]
+    ids = minilm.token_ids(minilm.load_tokenizer(minilm.folder()), TEXTS[1:2], 256)
+    states = onnx._session.run(["states"], minilm.padded(ids))[0][0]
+    mean = states.mean(axis=0)
+    assert onnx.embed(TEXTS[1:2])[0] == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
+
+
 def test_a_second_start_does_not_export_again(
     loaded: dict[str, Embedder], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,12 +11,20 @@ from hypothesis import strategies as st
 
 from pipeline.retrieve.fuse import (
     ADJACENT_SECONDS,
+    DENSE_HYDE,
+    DENSE_QUESTION,
+    HYDE_SIGNALS,
+    QUESTION_SIGNALS,
+    WINDOW_HYDE,
+    WINDOW_HYDE_SIGNALS,
+    WINDOW_QUESTION,
+    WINDOW_SIGNALS,
     Recipe,
+    Signals,
     fuse,
     min_max,
     neighbour_sums,
     reciprocal_ranks,
-    source_weights,
     video_means,
 )
 from pipeline.types import SOURCES
@@ -67,15 +75,25 @@ def test_reciprocal_ranks_leave_out_what_scored_nothing() -> None:
     assert result.tolist() == [0.0, 1 / 62, 1 / 61, 0.0]
 
 
-def test_weights_of_a_candidate_sum_to_one_and_captions_lean_on_meaning() -> None:
-    words = Recipe().words
+MEANING = (DENSE_QUESTION, DENSE_HYDE, WINDOW_QUESTION, WINDOW_HYDE)
+EVERY = [
+    QUESTION_SIGNALS,
+    HYDE_SIGNALS,
+    (*QUESTION_SIGNALS, *WINDOW_SIGNALS),
+    (*HYDE_SIGNALS, *WINDOW_HYDE_SIGNALS),
+]
+
+
+@pytest.mark.parametrize("names", EVERY)
+def test_weights_of_a_candidate_sum_to_one_and_captions_lean_on_meaning(
+    names: tuple[str, ...],
+) -> None:
     source = np.arange(len(SOURCES), dtype=np.uint8)
-    for signals in (2, 4):
-        weights = source_weights(words, source, signals)
-        assert weights.shape == (signals, len(SOURCES))
-        assert weights.sum(axis=0) == pytest.approx(1.0)
-        dense = weights[: signals // 2].sum(axis=0)
-        assert dense[SOURCES.index("caption")] > 0.5 > dense[SOURCES.index("speech")]
+    weights = Recipe().weights(names, source)
+    assert weights.shape == (len(names), len(SOURCES))
+    assert weights.sum(axis=0) == pytest.approx(1.0)
+    meaning = weights[[name in MEANING for name in names]].sum(axis=0)
+    assert meaning[SOURCES.index("caption")] > 0.5 > meaning[SOURCES.index("speech")]
 
 
 @given(st.integers(0, 25), st.integers(0, 10**6))
@@ -98,14 +116,29 @@ def test_a_video_counts_by_its_three_best(count: int, seed: int) -> None:
     assert video_means(scores, video) == pytest.approx(np.array(expected))
 
 
-@given(st.integers(1, 25), st.integers(0, 10**6), st.sampled_from([2, 4]))
-def test_the_parts_explain_the_score(count: int, seed: int, signals: int) -> None:
+@given(st.integers(1, 25), st.integers(0, 10**6), st.booleans(), st.integers(0, 25))
+def test_the_parts_explain_the_score(count: int, seed: int, hyde: bool, closely: int) -> None:
     _, *columns = candidates(count, seed)
-    raw = np.random.default_rng(seed).random((signals, count))
-    fused = fuse(raw, Recipe(), *columns)
+    random = np.random.default_rng(seed)
+    names = HYDE_SIGNALS if hyde else QUESTION_SIGNALS
+    fine = WINDOW_HYDE_SIGNALS if hyde else WINDOW_SIGNALS
+    looked_at = random.permutation(count)[: min(closely, count)]
+    windows = (looked_at, random.random((len(fine), len(looked_at)))) if closely else None
+    fused = fuse(Signals(names, random.random((len(names), count)), windows), Recipe(), *columns)
+    signals = len(names) + (len(fine) if closely else 0)
     assert len(fused.names) == len(fused.parts) == signals + 2
     assert fused.parts.sum(axis=0) == pytest.approx(fused.scores)
     assert (fused.parts >= 0).all()
+
+
+def test_what_was_looked_at_closely_can_only_gain_by_it() -> None:
+    apart = np.arange(4) * 1000.0
+    columns = (np.arange(4, dtype=np.int32), np.zeros(4, np.uint8), apart, apart + 30)
+    level = np.full((2, 4), 0.5)
+    windows = (np.array([1, 3]), np.array([[0.2, 0.9], [0.0, 3.0]]))
+    fused = fuse(Signals(QUESTION_SIGNALS, level, windows), Recipe(), *columns)
+    assert fused.scores.argmax() == 3
+    assert fused.scores[1] == fused.scores[0] == fused.scores[2]
 
 
 def test_the_same_signals_rank_speech_by_words_and_captions_by_meaning() -> None:
@@ -113,7 +146,7 @@ def test_the_same_signals_rank_speech_by_words_and_captions_by_meaning() -> None
     source = np.array([SOURCES.index(name) for name in ("speech", "speech", "caption", "caption")])
     apart = np.arange(4) * 1000.0
     fused = fuse(
-        np.array([dense, words]),
+        Signals(QUESTION_SIGNALS, np.array([dense, words])),
         Recipe(),
         np.arange(4, dtype=np.int32),
         source.astype(np.uint8),

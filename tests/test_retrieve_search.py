@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from pipeline.errors import LibraryNotFound, UsageError
 from pipeline.models.embedding import load_embedder
-from pipeline.retrieve.fuse import HYDE_SIGNALS, NEIGHBOURS, QUESTION_SIGNALS, VIDEO
+from pipeline.retrieve.fuse import (
+    HYDE_SIGNALS,
+    NEIGHBOURS,
+    QUESTION_SIGNALS,
+    VIDEO,
+    WINDOW_HYDE_SIGNALS,
+    WINDOW_SIGNALS,
+)
 from pipeline.retrieve.search import Query, Ranked, query_vectors, search
 from pipeline.types import Passage
 from tests.memory_index import MemoryIndex, memory_index, passage
@@ -50,12 +57,12 @@ def test_the_passage_with_the_words_comes_first_with_its_reasons() -> None:
     index = memory_index(FERRY, EMBEDDER)
     ranked = search(index, EMBEDDER, Query("who proposed the ferry line"))
     assert ranked.positions[0] == 1
-    assert ranked.names == (*QUESTION_SIGNALS, NEIGHBOURS, VIDEO)
+    assert ranked.names == (*QUESTION_SIGNALS, *WINDOW_SIGNALS, NEIGHBOURS, VIDEO)
     assert ranked.parts.sum(axis=0) == pytest.approx(ranked.scores)
     assert (np.diff(ranked.scores) <= 0).all()
     best = EMBEDDER.embed(["who proposed the ferry line"]) @ index.vectors[1]
     assert ranked.similarity[0] == pytest.approx(best[0], abs=1e-4)
-    assert set(ranked.took_ms) == {"embed", "words", "vectors", "fuse"}
+    assert set(ranked.took_ms) == {"embed", "words", "vectors", "windows", "fuse"}
 
 
 def test_hypothetical_passages_are_searched_by_words_and_by_meaning() -> None:
@@ -63,7 +70,7 @@ def test_hypothetical_passages_are_searched_by_words_and_by_meaning() -> None:
     query = Query("when will dinner begin", ("Fry the onions until golden.",))
     ranked = search(index, EMBEDDER, query)
     assert ranked.positions[0] == 3
-    assert ranked.names == (*HYDE_SIGNALS, NEIGHBOURS, VIDEO)
+    assert ranked.names == (*HYDE_SIGNALS, *WINDOW_HYDE_SIGNALS, NEIGHBOURS, VIDEO)
     why = dict(zip(ranked.names, ranked.parts[:, 0], strict=True))
     assert why["words_hyde"] > 0
     assert why["dense_hyde"] > why["dense_question"]

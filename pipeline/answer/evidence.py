@@ -9,13 +9,13 @@ pass for a citation, for the end of the fence, or for a chat template's control 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.answer.statements import Statement, one_line, statements, width
-from pipeline.types import CITABLE, Moment, Segment, Source, Video
+from pipeline.prompts import as_data, visible
+from pipeline.types import CITABLE, MAX_MOMENT_SECONDS, Moment, Segment, Source, Video
 
 # Around a moment, so that a sentence that begins or ends outside is whole.
 MARGIN = 30.0  # seconds
@@ -25,17 +25,7 @@ TOKENS_PER_LINE = 14  # number, time, speaker and the line break
 _HOW: dict[Source, str] = {
     "speech": "said", "caption": "seen", "screen": "on screen", "sound": "heard",
 }  # fmt: skip
-_OPENING, _CLOSING = "[［【〔⟦〚❲", "]］】〕⟧〛❳"  # noqa: RUF001
-_BRACKETS = str.maketrans(dict.fromkeys(_OPENING, "(") | dict.fromkeys(_CLOSING, ")"))
-# "<|im_start|>", "</think>" and "< evidence >", but not "a < b and c > d".
-_TAG = re.compile(
-    r"[<＜]((?:[^\s<>＜＞=\d]|\s*/?\s*(?:evidence|question)\b)[^<>＜＞]{0,80})[>＞]",  # noqa: RUF001
-    re.IGNORECASE,
-)
-_FENCE = re.compile(r"[<>＜＞]{2,}|`{3,}|~{3,}|[-=#*_]{4,}")  # noqa: RUF001
 _MARKER_LIKE = re.compile(r"\[([\s\d,;–-]*\d[\s\d,;–-]*)\]")  # noqa: RUF001
-# Joiners shape letters of Persian and Indic scripts; every other format character only hides.
-_SHAPING = "\u200c\u200d"
 
 
 class Transcripts(Protocol):
@@ -88,20 +78,29 @@ def gather(moments: Sequence[Moment], transcripts: Transcripts, tokens: int) -> 
 
 def _statements_in(moment: Moment, segments: Sequence[Segment]) -> list[Statement]:
     sources = {passage.source for passage in moment.passages} & CITABLE or CITABLE
+    start, end = _reach(moment)
     near = [
         segment
         for segment in segments
         if segment.source in sources
-        and segment.start < moment.end + MARGIN
-        and segment.end > moment.start - MARGIN
+        and segment.start < end + MARGIN
+        and segment.end > start - MARGIN
     ]
-    return [s for s in statements(moment.video_id, near) if _belongs(s, moment)]
+    return [s for s in statements(moment.video_id, near) if _belongs(s, start, end)]
 
 
-def _belongs(statement: Statement, moment: Moment) -> bool:
-    """Whether at least half of the statement, or of the moment, lies in the other."""
-    shared = min(statement.end, moment.end) - max(statement.start, moment.start)
-    return shared >= 0.5 * min(statement.end - statement.start, moment.end - moment.start)
+def _reach(moment: Moment) -> tuple[float, float]:
+    """From when to when evidence is taken: a moment begins with the words that were found, what
+    they are about may have been named before. So its passages are taken whole."""
+    short = [p for p in moment.passages if p.end - p.start <= MAX_MOMENT_SECONDS]
+    starts, ends = [p.start for p in short], [p.end for p in short]
+    return min([moment.start, *starts]), max([moment.end, *ends])
+
+
+def _belongs(statement: Statement, start: float, end: float) -> bool:
+    """Whether at least half of the statement, or of the interval, lies in the other."""
+    shared = min(statement.end, end) - max(statement.start, start)
+    return shared >= 0.5 * min(statement.end - statement.start, end - start)
 
 
 def _number(taken: Iterable[tuple[int, Statement]], transcripts: Transcripts) -> list[Evidence]:
@@ -152,17 +151,6 @@ def _line(item: Evidence) -> str:
 def as_lines(text: str) -> str:
     """The lines of a screen side by side: `Saturday closed / Sunday 9 to 5`."""
     return " / ".join(line.strip() for line in text.splitlines() if line.strip())
-
-
-def as_data(text: str) -> str:
-    """`text` on one line, unable to cite, to close a fence, to hide or to steer."""
-    flat = visible(text).translate(_BRACKETS)
-    return one_line(_TAG.sub(r"(\1)", _FENCE.sub(" ", flat)))
-
-
-def visible(text: str) -> str:
-    """`text` with a space for every control, format, private or unassigned character."""
-    return "".join(c if c in _SHAPING or unicodedata.category(c)[0] != "C" else " " for c in text)
 
 
 def as_shown(text: str) -> str:

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.answer.evidence import Evidence, as_data, as_shown, render
+from pipeline.answer.evidence import Evidence, as_shown, render
 from pipeline.answer.statements import one_line
 from pipeline.answer.verify import WEIGHT, judge, missing_numbers
 from pipeline.answer.wording import date_numbers, words
 from pipeline.ingest.sentences import sentences
-from pipeline.prompts import Prompt
+from pipeline.prompts import Prompt, as_data
 from pipeline.types import Embedder, LanguageModel, Reply, Verdict
 
 # What the prompt asks for when the evidence does not answer.

@@ -201,8 +201,15 @@ def play(
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for.")],
+    query: Annotated[str, typer.Argument(help="What to look for.")] = "",
+    image: Annotated[
+        Path | None,
+        typer.Option(help="A picture to look for; QUERY says what should be different in it."),
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many moments.")] = 10,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every moment that matches, however many (no -k).")
+    ] = False,
     video: VideoOption = None,
     source: SourceOption = None,
     folder: FolderOption = "",
@@ -214,8 +221,20 @@ def search(
     """Find the moments where something is said or shown."""
     from pipeline.apps import render
 
+    if not query and image is None:
+        raise UsageError("there is nothing to look for", 'footnote search "what you look for"')
+    if every and image is not None:
+        raise UsageError("--all and --image exclude each other", "give one")
+    filters = _filters(video, source, folder, after, before)
     with _library(library) as opened:
-        found = opened.search(query, k=k, filters=_filters(video, source, folder, after, before))
+        if every:
+            listing = opened.find_all(query, filters=filters)
+            _emit(as_json, render.plain(listing), lambda: render.listing(listing, opened.path))
+            return 0
+        if image is None:
+            found = opened.search(query, k=k, filters=filters)
+        else:
+            found = opened.search_image(image, query, k=k, filters=filters)
     _emit(as_json, render.plain(found), lambda: render.moments(found, opened.path))
     return 0
 
@@ -239,6 +258,7 @@ def ask(
 ) -> int:
     """Answer a question, every sentence with a footnote to the moment it comes from."""
     from pipeline.apps import render
+    from pipeline.retrieve.framing import is_whole_library
 
     with _library(library) as opened:
         filters = _filters(video, source, folder, after, before)
@@ -246,6 +266,8 @@ def ask(
     _emit(
         as_json, render.plain(answer), lambda: render.answer(answer, opened.path, explain=explain)
     )
+    if not as_json and is_whole_library(question):
+        render.for_all(question, opened.path)
     return 0
 
 
@@ -266,6 +288,14 @@ def eval_(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Measure dense, BM25, rank fusion ... beside it.")
     ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Keep the result of every question there; a killed run goes on."),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option("--by", help="A table by source or by type of question (repeatable)."),
+    ] = None,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -275,6 +305,8 @@ def eval_(
 
     if expansions and record_expansions:
         raise UsageError("--expansions and --record-expansions exclude each other", "give one")
+    if wrong := set(by or ()) - {"source", "type"}:
+        raise UsageError(f"--by {min(wrong)!r} is not there", "--by source, or --by type")
     with _library(library) as opened, render.progress(quiet=as_json) as progress:
         report = evaluate(
             opened,
@@ -283,9 +315,10 @@ def eval_(
             expansions=expansions,
             record=record_expansions,
             baselines=baselines,
+            resume=resume,
             progress=progress,
         )
-    _emit(as_json, report, lambda: render.evaluation(report))
+    _emit(as_json, report, lambda: render.evaluation(report, by or ()))
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shlex
 import sys
 import unicodedata
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.types import (
         Answer,
         Check,
+        Listing,
         Moment,
         Progress,
         SearchResult,
@@ -271,6 +273,52 @@ def moments(found: SearchResult, library: Path) -> None:
         out.print(Text(f"    {_play(moment.video_id, moment.start, library)}", "dim"))
 
 
+def listing(found: Listing, library: Path) -> None:
+    """Every entry in a line or two, how many there are of each video, and what was scanned."""
+    for place, entry in enumerate(found.moments, 1):
+        head = Text(f"{place:>3}  ")
+        head.append(clean(entry.title), style="bold")
+        head.append(f"  {span(entry.start, entry.end)}", style="cyan")
+        head.append(f"  {', '.join(dict.fromkeys(p.source for p in entry.passages))}", style="dim")
+        if entry.same_as:
+            head.append(f"  same text as {entry.same_as}", style="yellow")
+        out.print(head)
+        out.print(Text(f"     {_around(clean(entry.text), found.coverage.looked_for, 160)}"))
+        out.print(Text(f"     {_play(entry.video_id, entry.start, library)}", style="dim"))
+    if found.moments:
+        out.print()
+        table = _table("entries", "video")
+        for video in found.videos:
+            table.add_row(str(video.count), clean(video.title))
+        _print(table)
+    _coverage(found)
+
+
+def _coverage(found: Listing) -> None:
+    coverage = found.coverage
+    entries = f"{len(found.moments):,} entr{'y' if len(found.moments) == 1 else 'ies'}"
+    total = f"{entries} in {_count(len(found.videos), 'video')}"
+    out.print(Text(f"{total} for {clean(coverage.looked_for)!r}", style="bold"))
+    sources = ", ".join(f"{count:,} {source}" for source, count in coverage.sources.items())
+    scanned = f"{_count(coverage.videos, 'video')}, {coverage.hours:.1f} h"
+    passages = _count(coverage.passages, "passage") + (f" ({sources})" if sources else "")
+    out.print(Text(f"scanned {scanned}, {passages}", style="dim"))
+    if coverage.below:
+        near = f"{_count(coverage.below, 'passage')} came near and left out"
+        out.print(Text(f"{near}: footnote search shows the nearest", style="dim"))
+    if coverage.no_text:
+        out.print(Text(f"{_count(coverage.no_text, 'video')} without any text", style="yellow"))
+    for stage, count in coverage.pending.items():
+        lack = f"{stage} of {_count(count, 'video')} still to be read: the list may be incomplete"
+        out.print(Text(lack, style="yellow"))
+
+
+def for_all(question: str, library: Path) -> None:
+    """Where a complete list is to be had: an answer is made from the best few moments."""
+    command = _command(library, "search", "--all", clean(question))
+    out.print(Text(f"\nFor the complete list: {command}", style="dim"))
+
+
 def answer(answer: Answer, library: Path, *, explain: bool) -> None:
     out.print()
     out.print(Text(clean(answer.answer), style="bold" if not answer.abstained else "yellow"))
@@ -335,10 +383,10 @@ def reindexed(done: Mapping[str, Any]) -> None:
     out.print(Text(f"{done['passages']} passages embedded with {clean(str(done['embedding']))}"))
 
 
-def evaluation(report: Mapping[str, Any]) -> None:
-    from pipeline.evaluate.bench import render_table
+def evaluation(report: Mapping[str, Any], by: Sequence[str] = ()) -> None:
+    from pipeline.evaluate.report import render_table
 
-    out.print(Text(render_table(report)))
+    out.print(Text(render_table(report, by)), soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:
@@ -352,13 +400,28 @@ def _print(table: Table) -> None:
     out.print(table, soft_wrap=False)
 
 
+def _around(text: str, words: str, limit: int) -> str:
+    """Some of the text around the first of `words` in it; endings need not agree."""
+    stems = (re.escape(word[:5]) for word in re.findall(r"\w{3,}", words) if word != "the")
+    stem = "|".join(stems)
+    found = re.search(rf"\b(?:{stem})", text, re.IGNORECASE) if stem else None
+    if found is None or len(text) <= limit:
+        return _shortened(text, limit)
+    begin = text.rfind(" ", 0, max(found.start() - limit // 4, 0)) + 1
+    return ("..." if begin else "") + _shortened(text[begin:], limit)
+
+
 def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
 
 
 def _play(video_id: str, seconds: float, library: Path) -> str:
     """The command that opens the moment, to be typed in the folder the question was asked in."""
-    words = ["footnote", "play", clean(video_id), clock(seconds)]
+    return _command(library, "play", clean(video_id), clock(seconds))
+
+
+def _command(library: Path, *arguments: str) -> str:
+    words = ["footnote", *arguments]
     if library != Settings.model_fields["library"].default and not os.environ.get(LIBRARY_VARIABLE):
         words += ["--library", str(library)]
     return shlex.join(words)

@@ -1,4 +1,4 @@
-"""Segments to embedded passages: packed per source, and no text embedded twice."""
+"""Segments to embedded passages and windows: packed per source, and no text embedded twice."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from pipeline.types import SOURCES, Embedder, Passage, Segment, Source, Vectors
 
 BATCH = 64  # texts between two reports of progress
 
-Report = Callable[[int, int], None]  # (passages embedded, of so many)
+Report = Callable[[int, int], None]  # (texts embedded, of so many)
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedPassages:
-    """The passages of one source of a video, and their vectors (n, dimension)."""
+    """The passages of one source of a video, their vectors (n, dimension), and those of each
+    passage's windows (w, dimension), none where it has none."""
 
     source: Source
     passages: tuple[Passage, ...]
     vectors: Vectors
+    windows: tuple[Vectors, ...] = ()
 
 
 def embed_segments(
@@ -51,15 +53,14 @@ def embed_segments(
         )
         for source in SOURCES
     }
-    texts = list(dict.fromkeys(p.text for passages in packed.values() for p in passages))
-    vectors = _vectors(catalog, embedder, texts, report)
+    every = [passage for passages in packed.values() for passage in passages]
+    vectors = _vectors(catalog, embedder, every, report)
     return [
         EmbeddedPassages(
             source,
             tuple(passages),
-            np.stack([vectors[p.text] for p in passages])
-            if passages
-            else np.zeros((0, embedder.dimension), np.float32),
+            _stacked([vectors[p.text] for p in passages], embedder),
+            tuple(_stacked([vectors[t] for t in _window_texts(p)], embedder) for p in passages),
         )
         for source, passages in packed.items()
     ]
@@ -68,14 +69,35 @@ def embed_segments(
 def write_passages(catalog: Catalog, video_id: str, embedded: Sequence[EmbeddedPassages]) -> None:
     """Store what `embed_segments` gave. Call it inside a transaction with the stage's record."""
     for made in embedded:
-        catalog.replace_passages(video_id, made.source, made.passages, made.vectors)
+        catalog.replace_passages(video_id, made.source, made.passages, made.vectors, made.windows)
+
+
+def embed_groups(embedder: Embedder, groups: Mapping[int, Sequence[str]]) -> dict[int, Vectors]:
+    """(w, dimension) vectors of each group of texts, made in one go."""
+    vectors = embedder.embed([text for texts in groups.values() for text in texts])
+    ends = np.cumsum([len(texts) for texts in groups.values()], dtype=np.int64)
+    return dict(zip(groups, np.split(vectors, ends[:-1]), strict=True)) if groups else {}
+
+
+def _window_texts(passage: Passage) -> list[str]:
+    return [passage.text[window.left : window.right] for window in passage.windows]
+
+
+def _stacked(vectors: Sequence[NDArray[np.float32]], embedder: Embedder) -> Vectors:
+    return np.stack(vectors) if vectors else np.zeros((0, embedder.dimension), np.float32)
 
 
 def _vectors(
-    catalog: Catalog, embedder: Embedder, texts: Sequence[str], report: Report | None
+    catalog: Catalog, embedder: Embedder, passages: Sequence[Passage], report: Report | None
 ) -> dict[str, NDArray[np.float32]]:
-    known = dict(catalog.embeddings_of(texts))
-    missing = [text for text in texts if text not in known]
+    """A vector per text of the passages and of their windows.
+
+    A window is short and a passage long: they are not embedded in one batch.
+    """
+    texts = list(dict.fromkeys(passage.text for passage in passages))
+    known = catalog.window_embeddings_of(texts) | catalog.embeddings_of(texts)
+    texts += dict.fromkeys(text for passage in passages for text in _window_texts(passage))
+    missing = [text for text in dict.fromkeys(texts) if text not in known]
     for first in range(0, len(missing), BATCH):
         batch = missing[first : first + BATCH]
         known.update(zip(batch, embedder.embed(batch), strict=True))

@@ -1,6 +1,8 @@
 """The stages that turn a video into timed text and passages, and the keys that tell what to redo.
 
-    probe -> frames -> speech -> screen -> captions -> passages
+    probe -> frames -> speech -> screen -> captions -> passages -> frame_vectors
+
+The last one is there only where a frame model is set.
 
 A stage's key is made of its inputs (the file's hash, the keys of the stages it reads), its
 parameters, its prompt and its model. A stage whose record carries the key it would have now is
@@ -22,6 +24,7 @@ from pathlib import Path
 from pipeline.errors import FootnoteError, MediaError, ModelUnavailable
 from pipeline.ingest.captions import caption_shots
 from pipeline.ingest.embedding import embed_segments, write_passages
+from pipeline.ingest.frame_vectors import embed_frames, frames_to_embed, write_frames
 from pipeline.ingest.screen_text import read_screens
 from pipeline.ingest.speech import clip, transcribe
 from pipeline.ingest.tracks import choose_tracks
@@ -53,7 +56,12 @@ from pipeline.types import (
 VERSIONS = {"frames": 1, "speech": 1, "screen": 1, "captions": 1, "passages": 1}
 
 # Which model a stage may have to wait for.
-_ROLES: dict[str, Role] = {"speech": "speech", "screen": "screen", "captions": "captions"}
+_ROLES: dict[str, Role] = {
+    "speech": "speech",
+    "screen": "screen",
+    "captions": "captions",
+    "frame_vectors": "frames",
+}
 
 
 _HEARD = "heard:"  # begins the key of speech that a model heard, not one of subtitles
@@ -120,6 +128,8 @@ class VideoStages:
         model made is not given up where there is no model.
         """
         record = records.get(name)
+        if name == "frame_vectors" and not self.settings.frame_model:
+            return True
         if record is None:
             return False
         if record.status == "done" and self._made_by_a_model_now_absent(name, record):
@@ -148,6 +158,8 @@ class VideoStages:
             model = (settings.speech_detector, shelf.name("speech"), settings.language)
             heard = key_of(name, video.sha256, video.sidecars, *model)
             return (subtitles, _HEARD + heard)
+        if name == "frame_vectors":
+            return (key_of(name, _seen(records, "frames"), shelf.name("frames")),)
         above = [_seen(records, stage) for stage in ("frames", "speech", "screen", "captions")]
         if name == "screen":
             return (key_of(name, above[0], shelf.name("screen")),)
@@ -186,6 +198,7 @@ class _VideoRun:
             ("screen", self._screen),
             ("captions", self._captions),
             ("passages", self._passages),
+            ("frame_vectors", self._frame_vectors),
         ):
             if not self._all.stands(name, self._video, self._records):
                 self._run_stage(name, stage)
@@ -245,6 +258,8 @@ class _VideoRun:
             self._catalog.put_video(video)
             self._catalog.replace_shots(video.video_id, shots)
             self._catalog.replace_frames(video.video_id, frames)
+            if not self._all.settings.frame_model:  # else the stage that follows sorts them out
+                self._catalog.keep_frame_vectors(video.video_id, ())
             stills = _stills_json(scan.stills)
             self._catalog.put_output(f"stills:{key}", video.video_id, stills)
 
@@ -390,6 +405,28 @@ class _VideoRun:
 
         return _Outcome("done", write=write)
 
+    def _frame_vectors(self) -> _Outcome:
+        """The key frames as vectors, to be searched by what they show."""
+        if not self._info.video:
+            return _Outcome("skipped", "no picture")
+        catalog, video_id = self._catalog, self._video.video_id
+        encoder = self._all.shelf.dual_encoder()
+        if not all((catalog.folder / frame.path).exists() for frame in catalog.frames(video_id)):
+            self._run_stage("frames", self._frames)
+        wanted = frames_to_embed(catalog, video_id, encoder.name)
+        embedded = embed_frames(
+            catalog,
+            encoder,
+            video_id,
+            wanted,
+            lambda done, total: self._tell("pictures", done, total, "frames"),
+        )
+        return _Outcome(
+            "done",
+            model_calls=embedded.model_calls,
+            write=lambda: write_frames(catalog, encoder, video_id, embedded),
+        )
+
     # ------------------------------------------------------------ around a stage
 
     def _run_stage(self, name: str, stage: Callable[[], _Outcome]) -> None:
@@ -442,6 +479,7 @@ class _VideoRun:
         for source in SOURCES:
             self._catalog.replace_segments(self._video.video_id, source, [])
         self._catalog.forget_passages(self._video.video_id)
+        self._catalog.keep_frame_vectors(self._video.video_id, ())
 
     def _forget_text_beyond(self, duration: float) -> None:
         for source in SOURCES:

@@ -95,8 +95,14 @@ class OnnxEmbedder:
         return [len(encoding) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
     def _run(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        made: Vectors = self._session.run(None, minilm.padded(ids))[0]
+        made: Vectors = self._session.run(["vectors"], minilm.padded(ids))[0]
         return made
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
+        """Per text (its tokens, 384) float32, unit rows, without [CLS] and [SEP]."""
+        ids = token_ids(self._tokenizer, texts, self.max_tokens)
+        states = [self._session.run(["states"], minilm.padded([text]))[0][0] for text in ids]
+        return [_unit(rows[1:-1]) for rows in states]
 
 
 def _runs(lengths: Sequence[int], tokens_per_run: int) -> Iterator[list[int]]:
@@ -172,6 +178,15 @@ class SentenceTransformerEmbedder:
         )
         return np.asarray(vectors, np.float32)
 
+    def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
+        """Per text (its tokens, dimension) float32, unit rows, special tokens included."""
+        if not texts:
+            return []
+        made = self._model.encode(
+            list(texts), output_value="token_embeddings", show_progress_bar=False
+        )
+        return [_unit(np.asarray(rows.float().cpu(), np.float32)) for rows in made]
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens per text, special tokens included, not truncated."""
         return [len(encoding) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
@@ -192,6 +207,13 @@ def _whole_tokenizer(tokenizer: Any) -> Any:
     return whole
 
 
+def _unit(rows: Vectors) -> Vectors:
+    """The rows at unit length, rows of nothing as they are."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Vectors = rows / np.maximum(lengths, np.float32(1e-12))
+    return unit
+
+
 # ---------------------------------------------------------------- fake
 
 
@@ -209,13 +231,25 @@ class FakeEmbedder:
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         for row, text in enumerate(texts):
             for word in _words(text)[: self.max_tokens - 2]:
-                digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
-                sign = 1.0 if digest[0] & 1 else -1.0
-                vectors[row, int.from_bytes(digest[1:], "big") % self.dimension] += sign
+                vectors[row] += self._word(word)
             if not vectors[row].any():
                 vectors[row, 0] = 1.0
-        unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        return unit
+        return _unit(vectors)
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
+        """Per text (its words, dimension)."""
+        none = np.empty((0, self.dimension), np.float32)
+        return [
+            np.stack([self._word(word) for word in words]) if words else none
+            for words in (_words(text)[: self.max_tokens - 2] for text in texts)
+        ]
+
+    def _word(self, word: str) -> Vectors:
+        """(dimension,) one of its axes, or the opposite of one."""
+        digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
+        vector = np.zeros(self.dimension, np.float32)
+        vector[int.from_bytes(digest[1:], "big") % self.dimension] = 1 if digest[0] & 1 else -1
+        return vector
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Words per text and two, as if there were special tokens."""

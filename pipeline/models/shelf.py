@@ -16,14 +16,16 @@ from pipeline.errors import ModelUnavailable
 from pipeline.settings import Settings
 from pipeline.types import (
     Captioner,
+    DualEncoder,
     Embedder,
     LanguageModel,
+    PassageScorer,
     ScreenReader,
     SpeechDetector,
     Transcriber,
 )
 
-Role = Literal["screen", "speech", "captions", "language"]
+Role = Literal["screen", "speech", "captions", "language", "frames"]
 T = TypeVar("T")
 
 # What `local` uses where the settings name nothing: small enough for a laptop.
@@ -31,6 +33,8 @@ LOCAL_CAPTIONER = "transformers:HuggingFaceTB/SmolVLM-Instruct"
 LOCAL_LANGUAGE_MODEL = "huggingface:Qwen/Qwen2.5-1.5B-Instruct"
 
 _WHISPER_BY_MEMORY = ((10.0, "turbo"), (5.0, "medium"), (0.0, "small"))  # GPU GB -> size
+
+NO_FRAME_MODEL = "no frame model; set FOOTNOTE_FRAME_MODEL=clip:OWNER/MODEL"
 
 _NOT_IN_PROFILE = {
     "speech": "the embedded profile transcribes nothing; run footnote add --profile auto",
@@ -92,11 +96,24 @@ class Shelf:
             "captions", lambda: load_captioner(self._named("captions"), self._settings)
         )
 
+    def dual_encoder(self) -> DualEncoder:
+        from pipeline.models.dual import load_dual_encoder
+
+        return self._once("frames", lambda: load_dual_encoder(self._named("frames")))
+
     def language_model(self) -> LanguageModel:
         from pipeline.models.language import load_language_model
 
         return self._once(
             "language", lambda: load_language_model(self._named("language"), self._settings)
+        )
+
+    def passage_scorer(self) -> PassageScorer:
+        """The scorer that `rerank_model` names; "llm" and "vlm" are no scorers."""
+        from pipeline.models.reranking import load_scorer
+
+        return self._once(
+            "reranking", lambda: load_scorer(self._settings.rerank_model, self.embedder)
         )
 
     def available(self, role: Role) -> bool:
@@ -106,6 +123,7 @@ class Shelf:
             "speech": self.transcriber,
             "captions": self.captioner,
             "language": self.language_model,
+            "frames": self.dual_encoder,
         }[role]
         try:
             load()
@@ -136,6 +154,8 @@ class Shelf:
         """Why `role` has no model, with what to do about it."""
         if role in self._reasons:
             return self._reasons[role]
+        if role == "frames":
+            return NO_FRAME_MODEL
         if self._settings.profile == "embedded":
             return _NOT_IN_PROFILE[role]
         if role == "captions":
@@ -154,8 +174,9 @@ class Shelf:
             "speech": settings.speech_model,
             "captions": settings.caption_model,
             "language": settings.language_model,
+            "frames": settings.frame_model,
         }[role]
-        if chosen or settings.profile == "embedded":
+        if chosen or settings.profile == "embedded" or role == "frames":
             return chosen
         if role == "speech":
             return f"whisper:{_whisper_size()}"

@@ -158,7 +158,7 @@ def _data_urls(request: CaptionRequest) -> list[str]:
 
 # ---------------------------------------------------------------- fake
 
-_COLOURS = {
+COLOURS = {
     "black": (0, 0, 0),
     "white": (255, 255, 255),
     "grey": (128, 128, 128),
@@ -196,4 +196,4 @@ class FakeCaptioner:
 
 def _colour(image: Image) -> str:
     mean = image.reshape(-1, 3).mean(axis=0)
-    return min(_COLOURS, key=lambda name: float(np.abs(mean - _COLOURS[name]).sum()))
+    return min(COLOURS, key=lambda name: float(np.abs(mean - COLOURS[name]).sum()))

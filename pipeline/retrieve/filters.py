@@ -43,7 +43,7 @@ def allowed_passages(
     """
     mask: NDArray[np.bool_] | None = None
     if filters.videos or filters.folder or filters.after or filters.before:
-        mask = _allowed_videos(table, filters, videos)[table.video]
+        mask = allowed_videos(table, filters, videos)[table.video]
     if filters.sources:
         kept = _allowed_sources(filters)[table.source]
         mask = kept if mask is None else mask & kept
@@ -57,10 +57,10 @@ def _allowed_sources(filters: Filters) -> NDArray[np.bool_]:
     return np.array([name in filters.sources for name in SOURCES])
 
 
-def _allowed_videos(
+def allowed_videos(
     table: PassageTable, filters: Filters, videos: Mapping[str, Located]
 ) -> NDArray[np.bool_]:
-    """(v,) one decision per video of the table, and only what was asked for: there are many."""
+    """(v,) which videos of the table `filters` let through, whatever their sources."""
     kept = np.ones(len(table.videos), np.bool_)
     if filters.videos:
         wanted = frozenset(filters.videos)

@@ -8,7 +8,7 @@ normalised scores beats reciprocal rank fusion.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,11 +25,16 @@ DENSE_HYDE = "dense_hyde"  # cosine with the mean of the question and the hypoth
 DENSE_QUESTION = "dense_question"
 WORDS_QUESTION = "words_question"
 WORDS_HYDE = "words_hyde"  # BM25 of the question and the hypothetical passages together
+WINDOW_QUESTION = "window_question"  # the best cosine of one of the passage's windows
+WINDOW_HYDE = "window_hyde"
+WINDOW_WORDS = "window_words"  # the best BM25 of one of its windows with the question
 NEIGHBOURS = "neighbours"
 VIDEO = "video"
 
 QUESTION_SIGNALS = (DENSE_QUESTION, WORDS_QUESTION)
 HYDE_SIGNALS = (DENSE_QUESTION, DENSE_HYDE, WORDS_QUESTION, WORDS_HYDE)
+WINDOW_SIGNALS = (WINDOW_QUESTION, WINDOW_WORDS)
+WINDOW_HYDE_SIGNALS = (WINDOW_QUESTION, WINDOW_HYDE, WINDOW_WORDS)
 
 
 # ---------------------------------------------------------------- normalising
@@ -71,22 +76,6 @@ def _best(scores: Scores, top: int) -> NDArray[np.int64]:
     if len(scores) <= top:
         return np.arange(len(scores))
     return np.argsort(-scores, kind="stable")[:top]
-
-
-# ---------------------------------------------------------------- weights
-
-
-def source_weights(
-    words: Mapping[Source, float], source: NDArray[np.uint8], signals: int
-) -> NDArray[np.float64]:
-    """(s, c): the weight of each of `signals` signals, by the source of the candidate.
-
-    `words[source]` is shared evenly by the word signals (the second half of them), the rest of
-    1 by the dense signals (the first half).
-    """
-    share = np.array([words[name] for name in SOURCES])[source]
-    half = signals // 2
-    return np.repeat(np.stack([1.0 - share, share]) / half, half, axis=0)
 
 
 # ---------------------------------------------------------------- context
@@ -151,26 +140,35 @@ WORDS_SHARE: Mapping[Source, float] = {
 class Recipe:
     """How signals become one score: one setting for every collection, in round numbers.
 
-    MRR@10 of the moments shown, 110 recorded questions each (talks, tutorials: speech; everyday
-    videos: captions), passages of about 30 s, MiniLM:
-
-                                        talks  tutorials  everyday
-        with hypothetical passages       .668       .491      .237
-        without                          .568       .446      .218
-        dense alone                      .415       .342      .218
-        BM25 alone                       .545       .367      .135
-        rank fusion of the two           .544       .424      .182
-
-    All three in one library keep theirs (.664 .475 .232), because signals are normalised over
-    all sources at once; normalised per source they lose (.594 .438 .203). Z-scores instead of
-    min-max and weights by entropy per query came within .01 on 3,800 questions, and a z-score
-    fails where few passages match. Neighbours and video beyond .1 each gained nothing there.
+    `words[source]` is the share of the words, the rest of 1 is that of the meaning. Question and
+    hypothetical passages share each of the two evenly; of the meaning, and of the question's
+    words, `windows` is what the windows of a passage count, for the best `closely` passages.
+    TABLE
     """
 
     words: Mapping[Source, float] = field(default_factory=lambda: WORDS_SHARE)
     top: int = TOP
+    windows: float = 0.5
+    closely: int = 60
     neighbours: float = 0.1
     video: float = 0.1
+
+    def weights(self, names: Sequence[str], source: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """(s, c): the weight of each signal of `names`, by the source of the candidate."""
+        words = np.array([self.words[name] for name in SOURCES])[source]
+        hyde, closely = DENSE_HYDE in names, WINDOW_WORDS in names
+        fine = self.windows if closely else 0.0
+        each = 0.5 if hyde else 1.0
+        share = {
+            DENSE_QUESTION: (1 - words) * each * (1 - fine),
+            DENSE_HYDE: (1 - words) * each * (1 - fine),
+            WORDS_QUESTION: words * each * (1 - fine),
+            WORDS_HYDE: words * each,
+            WINDOW_QUESTION: (1 - words) * each * fine,
+            WINDOW_HYDE: (1 - words) * each * fine,
+            WINDOW_WORDS: words * each * fine,
+        }
+        return np.stack([share[name] for name in names])
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,24 +180,47 @@ class Fused:
     parts: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Scores of (c,) candidates by name. `windows` are the columns of those looked at closely,
+    and their signals (s, w)."""
+
+    names: tuple[str, ...]
+    scores: NDArray[np.float64]  # (s, c)
+    windows: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
+
+
 def fuse(
-    signals: NDArray[np.float64],
+    signals: Signals,
     recipe: Recipe,
     video: NDArray[np.int32],
     source: NDArray[np.uint8],
     start: NDArray[np.float64],
     end: NDArray[np.float64],
 ) -> Fused:
-    """One score per candidate from (2, c) question signals or (4, c) with hypothetical passages.
-
-    The weighted sum of the normalised signals, plus `recipe.neighbours` times its neighbours'
-    sums, plus `recipe.video` times the mean of the three best of its video.
+    """One score per candidate: the weighted sum of the normalised signals, plus
+    `recipe.neighbours` times its neighbours' sums, plus `recipe.video` times the mean of the
+    three best of its video.
     """
-    names = HYDE_SIGNALS if len(signals) == len(HYDE_SIGNALS) else QUESTION_SIGNALS
-    normalised = np.stack([min_max(signal, recipe.top) for signal in signals])
-    own = source_weights(recipe.words, source, len(signals)) * normalised
+    names, normalised = _normalised(signals, recipe.top)
+    own = recipe.weights(names, source) * normalised
     alone = own.sum(axis=0)
     beside = recipe.neighbours * neighbour_sums(alone, video, source, start, end)
     around = recipe.video * video_means(alone, video)
     parts = np.vstack([own, beside, around])
     return Fused(parts.sum(axis=0), (*names, NEIGHBOURS, VIDEO), parts)
+
+
+def _normalised(signals: Signals, top: int) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """All signals in [0, 1]; what was not looked at closely has 0 there, as the worst of those
+    that were."""
+    rows = [min_max(scores, top) for scores in signals.scores]
+    if signals.windows is None:
+        return signals.names, np.stack(rows)
+    at, closely = signals.windows
+    names = WINDOW_HYDE_SIGNALS if len(closely) == len(WINDOW_HYDE_SIGNALS) else WINDOW_SIGNALS
+    for scores in closely:
+        row = np.zeros(signals.scores.shape[1])
+        row[at] = min_max(scores, top)
+        rows.append(row)
+    return (*signals.names, *names), np.stack(rows)

@@ -12,12 +12,16 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import LibraryNotFound, UsageError
-from pipeline.retrieve.fuse import Recipe, fuse
+from pipeline.retrieve.drift import on_subject
+from pipeline.retrieve.exact import EXACT, exact_matches, holds_rare_words, lift
+from pipeline.retrieve.fuse import HYDE_SIGNALS, QUESTION_SIGNALS, Fused, Recipe, Signals, fuse
+from pipeline.retrieve.windows import CloseLook, look_closely
 from pipeline.types import Embedder, PassageIndex, PassageTable, Vectors
 
 # All cosines of so many take half a millisecond; Chroma's 300 nearest 4 ms, and some are missing.
@@ -30,14 +34,25 @@ RECIPE = Recipe()
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for. `hypothetical` are passages a language model wrote for the question."""
+    """What is looked for. `hypothetical` are passages a language model wrote for the question,
+    `translations` are the question in other languages of the library."""
 
     text: str
     hypothetical: tuple[str, ...] = ()
+    translations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.text.strip():
             raise UsageError("the question is empty", 'footnote search "what you look for"')
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that is embedded, the question first and then the hypothetical passages."""
+        return (self.text, *self.hypothetical, *self.translations)
+
+    @property
+    def expanded(self) -> bool:
+        return bool(self.hypothetical or self.translations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +60,8 @@ class Ranked:
     """Passages, best first; ties by video id, start, source. Column i is one passage.
 
     `parts` (p, m) says what each of `names` contributes: its columns sum to `scores`.
-    `similarity` is the exact cosine with the question, which compares across queries.
+    `similarity` is the exact cosine with the question, which compares across queries. `focus`
+    (2, p) is when the window that answers best begins and ends, None where none was looked for.
     """
 
     positions: NDArray[np.int64]
@@ -53,6 +69,7 @@ class Ranked:
     similarity: NDArray[np.float64]
     names: tuple[str, ...]
     parts: NDArray[np.float64]
+    focus: NDArray[np.float64] | None = None
     took_ms: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -74,43 +91,85 @@ def search(
     Raises `LibraryNotFound` when there is no passage at all; a filter that lets nothing through
     finds nothing. The same query on the same index gives the same answer. Words are looked up
     while the query is embedded: `took_ms["embed"]` is what is waited for after that.
+    Hypothetical passages that are about something else are left out (`drift`), and exact matches
+    of what the question quotes come first (`exact`).
     """
     table = index.table
     if not len(table):
         raise LibraryNotFound("the library has no text to search", "footnote add PATH")
     laps = _Laps()
     with ThreadPoolExecutor(1) as aside:  # neither holds Python's lock for long
-        embedded = aside.submit(query_vectors, embedder, query)
+        embedded = aside.submit(embedder.embed, query.texts)
         words = index.words(_word_queries(query), recipe.top, allowed)
+        held = exact_matches(index, query.text, allowed)
         laps.lap("words")
-        vectors = embedded.result()
+        asked, vectors = _without_drift(index, query, embedded.result())
     laps.lap("embed")
-    candidates, cosines = _dense(index, vectors, words, allowed, recipe.top, exact_rows)
+    if asked is not query:
+        words = index.words(_word_queries(asked), recipe.top, allowed)
+        laps.lap("words")
+    listed = [*words, (held, np.zeros(len(held)))]
+    candidates, cosines = _dense(index, vectors, listed, allowed, recipe.top, exact_rows)
     laps.lap("vectors")
     # Rounded, so that equal texts score the same whatever product they came from.
-    signals = np.vstack([cosines, _spread(words, candidates)]).astype(np.float64).round(5)
-    ranked = _rank(table, candidates, signals, recipe, depth)
+    scores = np.vstack([cosines, _spread(words, candidates)]).astype(np.float64).round(5)
+    signals = Signals(HYDE_SIGNALS if asked.expanded else QUESTION_SIGNALS, scores)
+    pool = _Pool(table, candidates)
+    coarse = pool.fused(signals, recipe)
+    best = pool.order(coarse.scores)[: recipe.closely]
+    laps.lap("fuse")
+    look = look_closely(index, candidates[best], vectors, query.text)
+    laps.lap("windows")
+    closely = np.vstack([look.cosines, look.words])
+    fused = pool.fused(replace(signals, windows=(best, closely)), recipe) if len(best) else coarse
+    if asked.expanded and not len(held):
+        held = _kept_first(index, pool, signals, recipe, fused, query.text, allowed)
+    fused = _lifted(fused, np.isin(candidates, held))
+    order = pool.order(fused.scores)[:depth]
+    ranked = Ranked(
+        candidates[order],
+        fused.scores[order],
+        scores[0, order],
+        fused.names,
+        fused.parts[:, order],
+        _focus(pool, best, look)[:, order],
+    )
     laps.lap("fuse")
     return replace(ranked, took_ms=laps.ms)
 
 
 def query_vectors(embedder: Embedder, query: Query) -> Vectors:
-    """(1, d): the question; (2, d) with hypothetical passages: the second is the mean of the
-    question and the passages, as in HyDE (Gao et al. 2023, "Precise Zero-Shot Dense Retrieval
-    without Relevance Labels", equation 8), of unit length.
+    """(1, d): the question; (2, d) where it is expanded: the second is the mean of the question
+    and all else, as in HyDE (Gao et al. 2023, "Precise Zero-Shot Dense Retrieval without
+    Relevance Labels", equation 8), of unit length.
     """
-    vectors = embedder.embed([query.text, *query.hypothetical])
-    if not query.hypothetical:
+    return _with_mean(embedder.embed(query.texts))
+
+
+def _with_mean(vectors: Vectors) -> Vectors:
+    if len(vectors) == 1:
         return vectors
     mean = vectors.mean(axis=0)
     return np.stack([vectors[0], mean / max(float(np.linalg.norm(mean)), 1e-12)])
 
 
+def _without_drift(index: PassageIndex, query: Query, vectors: Vectors) -> tuple[Query, Vectors]:
+    """The query, the very same one where nothing drifted, and its `query_vectors`."""
+    last = 1 + len(query.hypothetical)
+    kept = on_subject(index, vectors[:1], vectors[1:last])
+    if kept.all():
+        return query, _with_mean(vectors)
+    passages = tuple(compress(query.hypothetical, kept))
+    used = np.concatenate([vectors[:1], vectors[1:last][kept], vectors[last:]])
+    return replace(query, hypothetical=passages), _with_mean(used)
+
+
 def _word_queries(query: Query) -> list[str]:
     """Generated text belongs in both indexes, and the question keeps a vote of its own."""
-    if not query.hypothetical:
-        return [query.text]
-    return [query.text, "\n".join((query.text, *query.hypothetical))]
+    question = "\n".join((query.text, *query.translations))
+    if not query.expanded:
+        return [question]
+    return [question, "\n".join((question, *query.hypothetical))]
 
 
 _WordHits = list[tuple[NDArray[np.int64], NDArray[np.float64]]]
@@ -162,25 +221,58 @@ def _spread(words: _WordHits, candidates: NDArray[np.int64]) -> NDArray[np.float
     return scores
 
 
-def _rank(
-    table: PassageTable,
-    candidates: NDArray[np.int64],
-    signals: NDArray[np.float64],
+class _Pool:
+    """The candidates of one search as columns."""
+
+    def __init__(self, table: PassageTable, candidates: NDArray[np.int64]) -> None:
+        self.candidates = candidates
+        self.video, self.source = table.video[candidates], table.source[candidates]
+        self.start, self.end = table.start[candidates], table.end[candidates]
+        self.names = _alphabetical(self.video, table.videos)
+
+    def fused(self, signals: Signals, recipe: Recipe) -> Fused:
+        return fuse(signals, recipe, self.video, self.source, self.start, self.end)
+
+    def order(self, scores: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Best first; ties by video id, start, source."""
+        return np.lexsort((self.candidates, self.source, self.start, self.names, -scores))
+
+
+def _kept_first(
+    index: PassageIndex,
+    pool: _Pool,
+    signals: Signals,
     recipe: Recipe,
-    depth: int,
-) -> Ranked:
-    video, source = table.video[candidates], table.source[candidates]
-    start, end = table.start[candidates], table.end[candidates]
-    fused = fuse(signals, recipe, video, source, start, end)
-    names = _alphabetical(video, table.videos)
-    order = np.lexsort((candidates, source, start, names, -fused.scores))[:depth]
-    return Ranked(
-        candidates[order],
-        fused.scores[order],
-        signals[0, order],
-        fused.names,
-        fused.parts[:, order],
-    )
+    fused: Fused,
+    question: str,
+    allowed: NDArray[np.bool_] | None,
+) -> NDArray[np.int64]:
+    """The position of what the question alone puts first, where its rare words are there and the
+    expansion puts something else first; none otherwise."""
+    own = [signals.names.index(name) for name in QUESTION_SIGNALS]
+    alone = Signals(QUESTION_SIGNALS, signals.scores[own])
+    first = pool.order(pool.fused(alone, recipe).scores)[:1]
+    if (first == pool.order(fused.scores)[:1]).all():
+        return np.zeros(0, np.int64)
+    position = pool.candidates[first]
+    rare = holds_rare_words(index, question, int(position[0]), allowed)
+    return position if rare else np.zeros(0, np.int64)
+
+
+def _lifted(fused: Fused, held: NDArray[np.bool_]) -> Fused:
+    """The scores with exact matches on top, and what that adds as a part of its own."""
+    bonus = lift(fused.scores, held)
+    if not bonus.any():
+        return fused
+    parts = np.vstack([fused.parts, bonus])
+    return Fused(fused.scores + bonus, (*fused.names, EXACT), parts)
+
+
+def _focus(pool: _Pool, best: NDArray[np.int64], look: CloseLook) -> NDArray[np.float64]:
+    """(2, c) when the best window of each candidate is: the whole of one not looked at."""
+    focus = np.stack([pool.start, pool.end])
+    focus[:, best] = look.start, look.end
+    return focus
 
 
 def _alphabetical(video: NDArray[np.int32], videos: tuple[str, ...]) -> NDArray[np.int64]:
@@ -192,7 +284,7 @@ def _alphabetical(video: NDArray[np.int32], videos: tuple[str, ...]) -> NDArray[
 
 
 class _Laps:
-    """Milliseconds since the last lap, by stage."""
+    """Milliseconds by stage: what has passed since the lap before."""
 
     def __init__(self) -> None:
         self.ms: dict[str, float] = {}
@@ -200,5 +292,5 @@ class _Laps:
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self.ms[stage] = (now - self._last) * 1000
+        self.ms[stage] = self.ms.get(stage, 0.0) + (now - self._last) * 1000
         self._last = now

@@ -9,6 +9,7 @@ Its tables are read and written in the modules it is made of, one noun each:
     reembedding  another model's embeddings, until they replace the present ones
     work         stages, leases, outputs of models
     pictures     shots and key frames
+    frame_vectors   the key frames' embeddings, tombstones, generations
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.store.pictures import Pictures
+from pipeline.store.frame_vectors import FrameVectors
 from pipeline.types import Vectors
 
 # What a library is, without its history: no times of day, no costs, no row numbers, no caches.
@@ -41,11 +42,18 @@ _CANONICAL = (
     ("stages", "video_id, name, status, key, reason", "video_id, name"),
     ("shots", 'video_id, start, "end", facts', "video_id, start"),
     ("frames", "video_id, time, path, facts", "video_id, time"),
+    ("frame_embeddings", 'video_id, time, start, "end", picture', "video_id, time"),
 )
-_CANONICAL_META = ("embedding_model", "embedding_dimension", "embedding_normalised")
+_CANONICAL_META = (
+    "embedding_model",
+    "embedding_dimension",
+    "embedding_normalised",
+    "frame_model",
+    "frame_dimension",
+)
 
 
-class Catalog(Pictures):
+class Catalog(FrameVectors):
     """The catalog of the library in a folder. Thread-safe; close it, or use it in a `with`."""
 
     def remove_video(self, video_id: str) -> list[str]:
@@ -58,6 +66,7 @@ class Catalog(Pictures):
             self.video(video_id)
             paths = [frame.path for frame in self.frames(video_id)]
             self.forget_passages(video_id)
+            self.keep_frame_vectors(video_id, ())
             self.forget_outputs(video_id)
             self.write("DELETE FROM leases WHERE video_id = ?", (video_id,))
             self.write("DELETE FROM videos WHERE video_id = ?", (video_id,))  # cascades
@@ -66,7 +75,8 @@ class Catalog(Pictures):
     def counts(self) -> dict[str, int]:
         """Rows by table, for `footnote status`."""
         tables = ("videos", "segments", "passages", "stages", "outputs", "shots", "frames")
-        return {table: int(self.value(f"SELECT count(*) FROM {table}")) for table in tables}
+        counts = {table: int(self.value(f"SELECT count(*) FROM {table}")) for table in tables}
+        return counts | {"frame_embeddings": self.frame_count()}
 
     def hours(self) -> float:
         """Hours of video in the library."""

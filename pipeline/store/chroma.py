@@ -1,7 +1,8 @@
-"""Passages in Chroma: embedded in the library, or on a server.
+"""Passages, or key frames, in Chroma: embedded in the library, or on a server.
 
 The collection holds every passage with its vector, text, video, source and times, so that it is
-of use to anyone who opens it with Chroma itself.
+of use to anyone who opens it with Chroma itself. That of the key frames holds vectors, videos and
+times. What is said of passages below goes for either.
 
 An embedded Chroma knows nothing of other processes: it answers from what it loaded when it was
 opened, and two writers damage it without a sign. So a writer holds the library's lock, opens
@@ -28,10 +29,10 @@ from numpy.typing import NDArray
 from pipeline.errors import FootnoteError, IndexDamaged, ModelUnavailable
 from pipeline.store.catalog import Catalog
 from pipeline.store.examine import examined_in_child
+from pipeline.store.indexed_rows import Content, IndexedRows
 from pipeline.store.lock import LibraryBusy
-from pipeline.store.passages import PassageBatch
 from pipeline.store.stamps import Stamp, read_state, stamp_of, write_state
-from pipeline.types import SOURCES, Vectors
+from pipeline.types import Vectors
 
 MOST_NEIGHBOURS = 500
 # By default, ef_search 100, it finds .82 of the true 300 nearest of 60,000 passages.
@@ -58,8 +59,9 @@ class ChromaVectors(ABC):
     name: str
     url = ""  # of the server, "" for an embedded database
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, content: Content) -> None:
         self.folder = folder
+        self._content = content
         self._guard = threading.RLock()  # who opens, closes or writes
         self._idle = threading.Condition()  # no question is under way
         self._questions = 0
@@ -178,13 +180,14 @@ class ChromaVectors(ABC):
         Safe to repeat after a crash anywhere: ids that are there are not added again. Raises
         `IndexDamaged` when Chroma fails.
         """
+        rows = self._content(catalog)
         with self._guard, _named(IndexDamaged, self.name):
             state = self._state()
-            if not state or state["epoch"] != catalog.epoch() or state["generation"] > target:
-                state = self._begin(catalog.epoch(), state)
+            if not state or state["epoch"] != rows.epoch() or state["generation"] > target:
+                state = self._begin(rows.epoch(), state)
             elif state["busy"] or state["visit"] != self._visit:
                 state = self._resume(state, catalog)
-            self._write(state, catalog, target)
+            self._write(state, rows, target)
 
     def remove(self) -> None:
         """Delete the collection; it is then built anew."""
@@ -204,18 +207,18 @@ class ChromaVectors(ABC):
             self.close()
             if not self._state():
                 return "there is none"
-            return examined_in_child(catalog.folder, self.url)
+            return examined_in_child(catalog.folder, self.url, self._content(catalog).noun)
 
     def examine(self, catalog: Catalog) -> str:
         """Compare the collection with the catalog: its size, and whether passages find themselves.
 
         A random sample, and the rows written last, which a crash would have spoilt.
         """
-        state = self._state()
+        state, rows = self._state(), self._content(catalog)
         try:
             with _named(IndexDamaged, self.name):
                 self._open(state)
-                return self._difference(state) or self._unfound(catalog, state["last_row"])
+                return self._difference(state, rows.noun) or self._unfound(rows, state["last_row"])
         except IndexDamaged as error:
             return error.message
 
@@ -232,18 +235,19 @@ class ChromaVectors(ABC):
 
     def _resume(self, state: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
         """Open what another process wrote, or this one before it failed; begin anew if damaged."""
+        rows = self._content(catalog)
         try:
             wrong = self.wrong(catalog) if state["busy"] else ""
             if not wrong:
                 with _named(IndexDamaged, self.name):
                     self._open(state)
-                    wrong = self._difference(state)
+                    wrong = self._difference(state, rows.noun)
         except IndexDamaged as error:
             wrong = error.message
         if not wrong:
             return state
         _log.warning("the collection in %s is built anew: %s", self.name, wrong)
-        return self._begin(catalog.epoch(), state)
+        return self._begin(rows.epoch(), state)
 
     def _open(self, state: Mapping[str, Any]) -> None:
         self.close()
@@ -253,18 +257,17 @@ class ChromaVectors(ABC):
         )
         self._visit, self._opened = state["visit"], stamp_of(state)
 
-    def _difference(self, state: Mapping[str, Any]) -> str:
+    def _difference(self, state: Mapping[str, Any], noun: str) -> str:
         count = self._collection.count()
         spare = _BATCH_ROWS if state["busy"] else 0  # of a batch whose writer was killed
         if abs(count - state["count"]) > spare:
-            return f"it holds {count} passages, not {state['count']}"
+            return f"it holds {count} {noun}, not {state['count']}"
         return ""
 
-    def _unfound(self, catalog: Catalog, last_row: int) -> str:
-        rows = catalog.sample_rows(_SAMPLE, last_row) + catalog.last_rows(_SAMPLE, last_row)
-        found = [self._holds(vector) for vector in catalog.vectors_of(rows).values()]
+    def _unfound(self, rows: IndexedRows, last_row: int) -> str:
+        found = [self._holds(vector) for vector in rows.sample(_SAMPLE, last_row).values()]
         if sum(found) < _FOUND * len(found):
-            return f"{len(found) - sum(found)} of {len(found)} passages do not find themselves"
+            return f"{len(found) - sum(found)} of {len(found)} {rows.noun} do not find themselves"
         return ""
 
     def _holds(self, vector: NDArray[np.float32]) -> bool:
@@ -273,15 +276,19 @@ class ChromaVectors(ABC):
         )
         return bool(found["distances"][0]) and found["distances"][0][0] < _SAME
 
-    def _write(self, state: dict[str, Any], catalog: Catalog, target: int) -> None:
+    def _write(self, state: dict[str, Any], rows: IndexedRows, target: int) -> None:
         state = self._mark(state, busy=True)
-        batch = next(
-            catalog.passages_after(state["last_row"], target, batch_rows=_BATCH_ROWS), None
-        )
+        batch = next(rows.after(state["last_row"], target, _BATCH_ROWS), None)
         finished = batch is None or len(batch) < _BATCH_ROWS
-        removed = catalog.removed_since(state["generation"], target) if finished else ()
+        removed = rows.removed_since(state["generation"], target) if finished else ()
         if batch is not None:
-            self._add(batch)
+            documents, metadatas = rows.described(batch)
+            self._collection.add(
+                ids=[str(row) for row in batch.rows],
+                embeddings=batch.vectors,
+                documents=documents,
+                metadatas=metadatas,
+            )
             state |= {"last_row": int(batch.rows[-1]), "dimension": batch.vectors.shape[1]}
         for start in range(0, len(removed), _BATCH_ROWS):
             ids = [str(row) for row in removed[start : start + _BATCH_ROWS]]
@@ -294,18 +301,6 @@ class ChromaVectors(ABC):
             state["generation"] = target
         self._flush()
         self._mark({**state, "count": self._collection.count()}, busy=False)
-
-    def _add(self, batch: PassageBatch) -> None:
-        columns = (batch.video_ids, batch.source.tolist(), batch.start.tolist(), batch.end.tolist())
-        self._collection.add(
-            ids=[str(row) for row in batch.rows],
-            embeddings=batch.vectors,
-            documents=list(batch.texts),
-            metadatas=[
-                {"video_id": video_id, "source": SOURCES[source], "start": start, "end": end}
-                for video_id, source, start, end in zip(*columns, strict=True)
-            ],
-        )
 
     def _mark(self, state: Mapping[str, Any], *, busy: bool) -> dict[str, Any]:
         """Write the stamp file. A writer that begins to write is a new visit."""

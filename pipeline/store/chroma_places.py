@@ -14,21 +14,25 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import ModelUnavailable, SettingsError
 from pipeline.store.chroma import ChromaVectors
+from pipeline.store.indexed_rows import Content, FrameRows, PassageRows
 from pipeline.store.lock import locked
 
 _PATIENCE_SECONDS = 120.0
 _VACUUM_BYTES = 64 << 20  # of the file, about half a second
+# Each kind of rows has a collection, a folder and a name of its own; passages were first.
+CONTENTS: Mapping[str, Content] = {"passages": PassageRows, "frames": FrameRows}
+_PREFIX = {"passages": "", "frames": "frames-"}
 _numbers = itertools.count(1)
 
 
 class ChromaFolder(ChromaVectors):
-    """The embedded database in `index/chroma` of a library."""
+    """The embedded database in `index/chroma`, or `index/frames-chroma`, of a library."""
 
-    name = "chroma"
-
-    def __init__(self, library: Path) -> None:
-        super().__init__(library / "index" / "chroma")
+    def __init__(self, library: Path, noun: str = "passages") -> None:
+        self.name = f"{_PREFIX[noun]}chroma"
+        super().__init__(library / "index" / self.name, CONTENTS[noun])
         self._library = library
+        self._noun = noun
         # Clients of one path share what they loaded, which no reopening would renew. So every
         # object spells its path in its own way: the bits of its number as "/" and "/.".
         bits = f"{next(_numbers):b}"
@@ -47,7 +51,7 @@ class ChromaFolder(ChromaVectors):
             shutil.rmtree(self.folder)
 
     def _collection_name(self, epoch: str) -> str:
-        return "passages"
+        return self._noun
 
     def _flush(self) -> None:
         for file in self.folder.rglob("*"):
@@ -75,16 +79,17 @@ class ChromaFolder(ChromaVectors):
 
 
 class ChromaServer(ChromaVectors):
-    """A collection on a Chroma server. The library keeps only the stamp, in `index/chroma-server`.
+    """A collection on a Chroma server. The library keeps only the stamp, in `index/chroma-server`
+    or `index/frames-chroma-server`.
 
     Raises `SettingsError` for a URL that is none.
     """
 
-    name = "chroma-server"
-
-    def __init__(self, library: Path, url: str) -> None:
-        super().__init__(library / "index" / "chroma-server")
+    def __init__(self, library: Path, url: str, noun: str = "passages") -> None:
+        self.name = f"{_PREFIX[noun]}chroma-server"
+        super().__init__(library / "index" / self.name, CONTENTS[noun])
         self.url = url
+        self._prefix = f"footnote-{_PREFIX[noun]}"
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SettingsError(f"chroma = {url!r} is not a URL", "chroma = http://localhost:8000")
@@ -123,7 +128,7 @@ class ChromaServer(ChromaVectors):
             self._disconnect(client)
 
     def _collection_name(self, epoch: str) -> str:
-        return f"footnote-{epoch}"
+        return f"{self._prefix}{epoch}"
 
 
 def _connection(client: Any) -> Any:
@@ -131,6 +136,9 @@ def _connection(client: Any) -> Any:
     return client._server._session
 
 
-def open_chroma(library: Path, url: str) -> ChromaVectors:
-    """The collection of a library: on the server at `url`, embedded when that is empty."""
-    return ChromaServer(library, url) if url else ChromaFolder(library)
+def open_chroma(library: Path, url: str, noun: str = "passages") -> ChromaVectors:
+    """A collection of a library: on the server at `url`, embedded when that is empty.
+
+    `noun` is what it holds: "passages" or "frames".
+    """
+    return ChromaServer(library, url, noun) if url else ChromaFolder(library, noun)

@@ -14,30 +14,21 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import IndexDamaged, ModelUnavailable
+from pipeline.errors import IndexDamaged
 from pipeline.store.analysis import query_terms
 from pipeline.store.catalog import Catalog
-from pipeline.store.chroma import LAG_ROWS, MOST_NEIGHBOURS
+from pipeline.store.indexed_rows import PassageRows
 from pipeline.store.lock import LibraryBusy
-from pipeline.store.matrix import Matrix, open_matrix, positions_of
+from pipeline.store.matrix import open_matrix
+from pipeline.store.nearest import EXACT_BELOW, NearestRows, Positions
 from pipeline.store.synchronise import LOCK_SECONDS, Indexes, synchronise
-from pipeline.store.vectors import cosines, greatest
 from pipeline.store.words import Sieve, WordIndex, restriction
-from pipeline.types import PassageTable, Vectors
+from pipeline.types import PassageTable, PassageWindows, Vectors
 
 _log = logging.getLogger(__name__)
 
-# Below it the full product is as fast as Chroma and finds everything, and chromadb is never
-# imported: the 300 nearest of two questions in 100,000 cost 9 ms of processor time, which two
-# processors share; Chroma's 11 ms find 95% (benchmarks/index_scale.py).
-EXACT_BELOW = 100_000
-# Importing chromadb and opening its graph of 300,000 takes 1.2 s, three full products 60 ms: a
-# process that asks once is done before (benchmarks/search.py).
-PATIENCE = 3
 _FEW_ROWS = 200  # are cheaper named one by one than found among others
 _MUCH = 0.1  # of a library: its best 300 are among the best few thousand of all
-
-Positions = NDArray[np.int64]
 
 
 def open_index(
@@ -50,7 +41,12 @@ def open_index(
     `IndexDamaged` when what is on disk belongs to other embeddings, or is not there, and cannot
     be made.
     """
-    usable = _made_for(catalog, indexes)
+    bring_up_to_date(catalog, indexes, usable=_made_for(catalog, indexes))
+    return LibraryIndex(catalog, indexes, exact_below=exact_below, patience=patience)
+
+
+def bring_up_to_date(catalog: Catalog, indexes: Indexes, *, usable: bool) -> None:
+    """Synchronise all but Chroma; what is `usable` as it is is not waited for."""
     if not catalog.read_only:
         try:
             synchronise(catalog, indexes, vectors=False, timeout=0 if usable else LOCK_SECONDS)
@@ -63,7 +59,6 @@ def open_index(
             f"the library in {catalog.folder} is read-only and its indexes are not there",
             "copy it to where it can be written",
         )
-    return LibraryIndex(catalog, indexes, exact_below=exact_below, patience=patience)
 
 
 class LibraryIndex:
@@ -81,15 +76,19 @@ class LibraryIndex:
         self._catalog = catalog
         self._indexes = indexes
         self._exact_below = exact_below
-        self._patience = patience
         self._seen = (catalog.generation(), catalog.epoch())
-        self._matrix = open_matrix(indexes.matrix.folder)
+        matrix = open_matrix(indexes.matrix.folder)
         self._words = WordIndex(indexes.words.folder)
-        numbers = catalog.video_numbers()
-        self._numbers = np.array(sorted(numbers), np.int64)
-        self._live = _living_entries(catalog, self._matrix, self._numbers)
-        self.generation = self._matrix.stamp.generation
-        self.table = _table(self._matrix, self._live, self._numbers, numbers)
+        self.generation = matrix.stamp.generation
+        self._nearest = NearestRows(
+            PassageRows(catalog),
+            matrix,
+            catalog.video_numbers(),
+            indexes.vectors,
+            exact_below=exact_below,
+            patience=patience,
+        )
+        self.table = self._nearest.table
 
     def refresh(self) -> LibraryIndex:
         """This index, or a newer one when the catalog has moved on. Else it costs a query."""
@@ -99,33 +98,22 @@ class LibraryIndex:
             self._catalog,
             self._indexes,
             exact_below=self._exact_below,
-            patience=self._patience,
+            patience=self._nearest.patience,
         )
 
     def propose(self, vectors: Vectors, count: int) -> Positions:
         """See `types.PassageIndex`. Exact for small libraries and where Chroma cannot be had."""
-        self._patience -= 1
-        large = len(self.table) >= self._exact_below
-        near = self._near(vectors, count) if large and self._patience < 0 else None
-        if near is None:
-            return greatest(self.cosine(vectors), count)
-        if len(near) <= count:
-            return near
-        return near[greatest(self.cosine(vectors, near), count)]
+        return self._nearest.propose(vectors, count)
 
     def cosine(self, vectors: Vectors, positions: Positions | None = None) -> NDArray[np.float32]:
         """See `types.PassageIndex`. All of them are one product: 12 ms at 300,000."""
-        if positions is None:
-            every = cosines(vectors, self._matrix.vectors)
-            return every if self._live is None else every[:, self._live]
-        entries = positions if self._live is None else self._live[positions]
-        return cosines(vectors, self._matrix.vectors, entries)
+        return self._nearest.cosine(vectors, positions)
 
     def words(
         self, queries: Sequence[str], count: int, allowed: NDArray[np.bool_] | None = None
     ) -> list[tuple[Positions, NDArray[np.float64]]]:
         """See `types.PassageIndex`. Exact, ties by position, whatever is allowed."""
-        selection = _Selection(self.table, self._numbers, allowed)
+        selection = _Selection(self.table, self._nearest.numbers, allowed)
         ranked = []
         for query in queries:
             rows, scores = self._words.best(
@@ -136,6 +124,20 @@ class LibraryIndex:
             )
             ranked.append((np.searchsorted(self.table.rows, rows).astype(np.int64), scores))
         return ranked
+
+    def windows(self, positions: Positions) -> list[PassageWindows | None]:
+        """See `types.PassageIndex`. Read from the catalog: a millisecond per hundred."""
+        rows = self.table.rows[positions]
+        found = self._catalog.windows_of(rows)
+        return [found.get(row) for row in rows.tolist()]
+
+    def rarity(self, terms: Sequence[str]) -> NDArray[np.float64]:
+        """See `types.PassageIndex`."""
+        return self._words.rarity(terms)
+
+    def term_counts(self, query: str) -> Mapping[str, int]:
+        """See `types.PassageIndex`."""
+        return query_terms(query, self._words.languages)
 
     def texts(self, positions: Sequence[int] | Positions) -> list[str]:
         """Texts in the order given; "" for one that was deleted since this index was opened."""
@@ -148,23 +150,6 @@ class LibraryIndex:
         rows = self.table.rows[np.asarray(positions, np.int64)].tolist()
         found = self._catalog.ids_of(rows)
         return [found.get(row, "") for row in rows]
-
-    def _near(self, vectors: Vectors, count: int) -> Positions | None:
-        """What Chroma finds, and all that is newer than it; None when it cannot be asked."""
-        if count > MOST_NEIGHBOURS:
-            return None
-        stamp = self._indexes.vectors.ready()
-        if stamp is None or stamp.epoch != self._matrix.stamp.epoch:
-            return None
-        newer = np.searchsorted(self.table.rows, stamp.last_row, side="right")
-        if len(self.table) - newer > LAG_ROWS:
-            return None
-        try:
-            rows = self._indexes.vectors.nearest(vectors, count)
-        except ModelUnavailable as error:
-            _log.warning("searching without Chroma: %s", error.message)
-            return None
-        return np.union1d(positions_of(self.table.rows, rows), np.arange(newer, len(self.table)))
 
 
 class _Selection:
@@ -222,30 +207,3 @@ def _made_for(catalog: Catalog, indexes: Indexes) -> bool:
     """Whether matrix and words, however old, belong to the catalog's present epoch."""
     epoch = catalog.epoch()
     return all(part.stamp().epoch == epoch for part in (indexes.matrix, indexes.words))
-
-
-def _living_entries(
-    catalog: Catalog, matrix: Matrix, numbers: NDArray[np.int64]
-) -> NDArray[np.int64] | None:
-    """The matrix's entries that the catalog still has, None when that is all of them."""
-    alive = np.isin(matrix.video, numbers)
-    alive[matrix.dead] = False
-    alive[matrix.entries_of(catalog.removed_since(matrix.stamp.generation))] = False
-    return None if alive.all() else np.flatnonzero(alive)
-
-
-def _table(
-    matrix: Matrix,
-    live: NDArray[np.int64] | None,
-    numbers: NDArray[np.int64],
-    video_ids: Mapping[int, str],
-) -> PassageTable:
-    every = slice(None) if live is None else live
-    return PassageTable(
-        rows=matrix.rows[every],
-        video=np.searchsorted(numbers, matrix.video[every]).astype(np.int32),
-        source=matrix.source[every],
-        start=matrix.start[every],
-        end=matrix.end[every],
-        videos=tuple(video_ids[number] for number in numbers.tolist()),
-    )

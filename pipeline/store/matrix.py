@@ -1,5 +1,7 @@
 """The matrix: every passage's vector, row, video, source and times in memory-mapped columns.
 
+The key frames have one of their own, of the same kind.
+
 It is what makes exact scores cheap: opening it reads one small header however many passages
 there are, and a product with all of 300,000 vectors takes some 12 ms. Columns only grow. The
 header says how many entries count; what lies behind them was written before a crash and is
@@ -22,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.store.catalog import Catalog
+from pipeline.store.indexed_rows import Content, PassageRows
 from pipeline.store.passages import BATCH_ROWS, PassageBatch
 from pipeline.store.stamps import (
     Stamp,
@@ -88,25 +91,24 @@ def open_matrix(folder: Path) -> Matrix:
 class MatrixWriter:
     """Brings the matrix to the catalog's generation. Hold the library's lock."""
 
-    name = "matrix"
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, content: Content = PassageRows) -> None:
         self.folder = folder
+        self.name = folder.name
+        self._content = content
 
     def stamp(self) -> Stamp:
         return stamp_of(_usable_state(self.folder))
 
     def advance(self, catalog: Catalog, target: int) -> None:
         """Bring the matrix to generation `target`; safe to repeat after a crash anywhere."""
-        matrix = open_matrix(self.folder)
-        epoch = catalog.epoch()
+        matrix, source = open_matrix(self.folder), self._content(catalog)
+        epoch = source.epoch()
         if matrix.stamp.epoch != epoch or matrix.stamp.generation > target:
-            batches = catalog.passages_after(0, target)
-            return self._write_anew(batches, Stamp(epoch, target))
-        removed = matrix.entries_of(catalog.removed_since(matrix.stamp.generation, target))
+            return self._write_anew(source.after(0, target), Stamp(epoch, target))
+        removed = matrix.entries_of(source.removed_since(matrix.stamp.generation, target))
         dead = np.union1d(matrix.dead, removed)
         stamp = Stamp(epoch, target, matrix.stamp.last_row)
-        batches = catalog.passages_after(stamp.last_row, target)
+        batches = source.after(stamp.last_row, target)
         if len(dead) > _COMPACT_SHARE * len(matrix):
             self._write_anew(_chain(_living(matrix, dead), batches), stamp)
         else:

@@ -34,7 +34,7 @@ class PassageLookup(Segments):
 
     def passages(self, rows: Sequence[int] | NDArray[np.int64]) -> list[StoredPassage]:
         """Those of `rows` that the catalog has, in the order given."""
-        found = self._passages('p."row" IN (SELECT value FROM json_each(?))', _listed(rows))
+        found = self._passages('p."row" IN (SELECT value FROM json_each(?))', listed(rows))
         by_row = {stored.row: stored for stored in found}
         return [by_row[int(row)] for row in rows if int(row) in by_row]
 
@@ -54,7 +54,7 @@ class PassageLookup(Segments):
         return dict(
             self.rows(
                 'SELECT "row", text FROM passages WHERE "row" IN (SELECT value FROM json_each(?))',
-                (_listed(rows),),
+                (listed(rows),),
             )
         )
 
@@ -63,9 +63,24 @@ class PassageLookup(Segments):
         return dict(
             self.rows(
                 'SELECT "row", id FROM passages WHERE "row" IN (SELECT value FROM json_each(?))',
-                (_listed(rows),),
+                (listed(rows),),
             )
         )
+
+    def segments_under(
+        self, rows: Sequence[int] | NDArray[np.int64]
+    ) -> dict[int, list[tuple[float, str, str]]]:
+        """By row (start, text, language) of the segments each passage is made of, by time."""
+        found: dict[int, list[tuple[float, str, str]]] = {}
+        for row, *segment in self.rows(
+            'SELECT p."row", s.start, s.text, s.language FROM passages p JOIN segments s'
+            " ON s.video_id = p.video_id AND s.source = p.source"
+            " AND s.ordinal BETWEEN p.first AND p.last"
+            ' WHERE p."row" IN (SELECT value FROM json_each(?)) ORDER BY p."row", s.ordinal',
+            (listed(rows),),
+        ):
+            found.setdefault(row, []).append(tuple(segment))
+        return found
 
     def embeddings_of(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Embeddings the library already holds, by text: no text need be embedded twice."""
@@ -78,35 +93,47 @@ class PassageLookup(Segments):
         wanted = set(texts)
         return {text: np.frombuffer(blob, VECTOR_TYPE) for text, blob in found if text in wanted}
 
-    def vectors_of(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
+    def vectors_of(
+        self, rows: Sequence[int] | NDArray[np.int64], *, table: str = "embeddings"
+    ) -> dict[int, NDArray[np.float32]]:
         """Embedding by row, of those that the catalog has."""
         found = self.rows(
-            'SELECT "row", vector FROM embeddings WHERE "row" IN (SELECT value FROM json_each(?))',
-            (_listed(rows),),
+            f'SELECT "row", vector FROM {table} WHERE "row" IN (SELECT value FROM json_each(?))',
+            (listed(rows),),
         )
         return {row: np.frombuffer(blob, VECTOR_TYPE) for row, blob in found}
 
-    def sample_rows(self, count: int, last_row: int | None = None) -> list[int]:
+    def sample_rows(
+        self, count: int, last_row: int | None = None, *, table: str = "passages"
+    ) -> list[int]:
         """At most `count` rows (up to `last_row`), chosen at random; costs no scan."""
         if last_row is None:
-            last_row = int(self.value('SELECT coalesce(max("row"), 0) FROM passages'))
+            last_row = int(self.value(f'SELECT coalesce(max("row"), 0) FROM {table}'))
         drawn = (random.randint(1, max(last_row, 1)) for _ in range(count))
         found = (
             self.value(
-                'SELECT "row" FROM passages WHERE "row" BETWEEN ? AND ? ORDER BY "row" LIMIT 1',
+                f'SELECT "row" FROM {table} WHERE "row" BETWEEN ? AND ? ORDER BY "row" LIMIT 1',
                 (row, last_row),
             )
             for row in drawn
         )
         return sorted({row for row in found if row is not None})
 
-    def last_rows(self, count: int, last_row: int) -> list[int]:
+    def last_rows(self, count: int, last_row: int, *, table: str = "passages") -> list[int]:
         """The `count` greatest rows up to `last_row`, greatest first."""
         found = self.rows(
-            'SELECT "row" FROM passages WHERE "row" <= ? ORDER BY "row" DESC LIMIT ?',
+            f'SELECT "row" FROM {table} WHERE "row" <= ? ORDER BY "row" DESC LIMIT ?',
             (last_row, count),
         )
         return [row for (row,) in found]
+
+    def language_shares(self) -> dict[str, float]:
+        """Share of the passages in each language, "" where it is not known. Reads every row."""
+        counts: dict[str, int] = dict(
+            self.rows("SELECT language, count(*) FROM passages GROUP BY language")
+        )
+        total = max(sum(counts.values()), 1)
+        return {language: count / total for language, count in counts.items()}
 
     def _passages(self, where: str, *values: object) -> list[StoredPassage]:
         rows = self.rows(
@@ -124,5 +151,6 @@ def text_key(text: str) -> int:
     return int.from_bytes(digest[:8], "little", signed=True)
 
 
-def _listed(rows: Sequence[int] | NDArray[np.int64]) -> str:
+def listed(rows: Sequence[int] | NDArray[np.int64]) -> str:
+    """Rows as the JSON that `json_each` takes."""
     return json.dumps([int(row) for row in rows])

@@ -8,14 +8,15 @@ the rows after that one, and the tombstones after that generation.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import EmbeddingMismatch
-from pipeline.store.passage_lookup import VECTOR_TYPE, PassageLookup, text_key
+from pipeline.store.passage_lookup import VECTOR_TYPE, text_key
+from pipeline.store.windows import WindowRow, Windows, window_row
 from pipeline.types import SOURCES, Passage, Source, Vectors
 
 BATCH_ROWS = 5000
@@ -48,11 +49,12 @@ class PassageBatch:
         return len(self.rows)
 
 
-# (idx, start, end, text, first, last, language) and the vector: all that a row is.
-_Item = tuple[tuple[int, float, float, str, int, int, str], bytes]
+# (idx, start, end, text, first, last, language), the vector, and where the windows lie: all that
+# a row is.
+_Item = tuple[tuple[int, float, float, str, int, int, str], bytes, bytes]
 
 
-class Passages(PassageLookup):
+class Passages(Windows):
     """Reads and writes of `passages`, `embeddings` and `tombstones`."""
 
     def generation(self) -> int:
@@ -94,21 +96,36 @@ class Passages(PassageLookup):
             self._set_space(space)
 
     def replace_passages(
-        self, video_id: str, source: Source, passages: Sequence[Passage], embeddings: Vectors
+        self,
+        video_id: str,
+        source: Source,
+        passages: Sequence[Passage],
+        embeddings: Vectors,
+        windows: Sequence[Vectors] = (),
     ) -> int:
         """Make `passages` all that the video has of `source`; the number of rows written.
 
-        `embeddings` is (n, dimension). Rows that stay the same keep their number, so that no
-        index has work with them. Write the segments first: a passage takes its language from
-        its first one. Raises `ClockError`, `EmbeddingMismatch`; then nothing is changed.
+        `embeddings` is (n, dimension), `windows` the (w, dimension) vectors of each passage's
+        windows; without them no windows are stored. Rows that stay the same keep their number, so
+        that no index has work with them. Write the segments first: a passage takes its language
+        from its first one. Raises `ClockError`, `EmbeddingMismatch`; then nothing is changed.
         """
         with self.transaction():
             self.check_clock(video_id, passages)
             vectors = self._checked(passages, embeddings)
             languages = self.languages(video_id, source)
             spoken = [languages[p.first] if p.first < len(languages) else "" for p in passages]
+            closely = {
+                i: window_row(passages[i].windows, some)
+                for i, some in enumerate(windows)
+                if len(some)
+            }
             wanted: list[_Item] = [
-                ((i, p.start, p.end, p.text, p.first, p.last, spoken[i]), vector_blob(vectors[i]))
+                (
+                    (i, p.start, p.end, p.text, p.first, p.last, spoken[i]),
+                    vector_blob(vectors[i]),
+                    closely[i].places if i in closely else b"",
+                )
                 for i, p in enumerate(passages)
             ]
             stored = self._stored(video_id, source)
@@ -116,7 +133,7 @@ class Passages(PassageLookup):
             self._bury([row for item, row in stored.items() if item not in keep])
             new = [item for item in wanted if item not in keep]
             if new:
-                self._insert(video_id, source, new)
+                self._insert(video_id, source, new, closely)
         return len(new)
 
     def passages_after(
@@ -147,10 +164,12 @@ class Passages(PassageLookup):
             if len(found) < batch_rows:
                 return
 
-    def removed_since(self, generation: int, until: int | None = None) -> NDArray[np.int64]:
+    def removed_since(
+        self, generation: int, until: int | None = None, *, table: str = "tombstones"
+    ) -> NDArray[np.int64]:
         """Rows that were deleted after `generation` (and by `until`), ascending."""
         found = self.rows(
-            'SELECT "row" FROM tombstones WHERE generation > ? AND generation <= ? ORDER BY "row"',
+            f'SELECT "row" FROM {table} WHERE generation > ? AND generation <= ? ORDER BY "row"',
             (generation, 2**62 if until is None else until),
         )
         return np.array([row for (row,) in found], np.int64)
@@ -185,11 +204,12 @@ class Passages(PassageLookup):
 
     def _stored(self, video_id: str, source: Source) -> dict[_Item, int]:
         rows = self.rows(
-            'SELECT "row", idx, start, "end", text, first, last, language, vector'
-            ' FROM passages JOIN embeddings USING ("row") WHERE video_id = ? AND source = ?',
+            'SELECT "row", idx, start, "end", text, first, last, language, e.vector,'
+            """ coalesce(w.places, x'') FROM passages JOIN embeddings e USING ("row")"""
+            ' LEFT JOIN windows w USING ("row") WHERE video_id = ? AND source = ?',
             (video_id, source),
         )
-        return {(row[1:8], row[8]): row[0] for row in rows}
+        return {(row[1:8], row[8], row[9]): row[0] for row in rows}
 
     def _bury(self, rows: Sequence[int]) -> None:
         if not rows:
@@ -198,16 +218,26 @@ class Passages(PassageLookup):
         self.write_many("INSERT INTO tombstones VALUES (?, ?)", ((r, generation) for r in rows))
         self.write_many('DELETE FROM passages WHERE "row" = ?', ((row,) for row in rows))
 
-    def _insert(self, video_id: str, source: Source, items: Sequence[_Item]) -> None:
+    def _insert(
+        self,
+        video_id: str,
+        source: Source,
+        items: Sequence[_Item],
+        windows: Mapping[int, WindowRow],
+    ) -> None:
+        """Write `items`; `windows` by index of passage."""
         generation = self._bump()
-        for item, blob in items:
+        for item, blob, _ in items:
             rest = (text_key(item[3]), *item)
             self.write(
                 "INSERT INTO passages (id, video_id, source, generation, text_key, idx, start,"
                 ' "end", text, first, last, language) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
                 (passage_id(video_id, source, item[0]), video_id, source, generation, *rest),
             )
-            self.write("INSERT INTO embeddings VALUES (last_insert_rowid(), ?)", (blob,))
+            row = int(self.value("SELECT last_insert_rowid()"))
+            self.write("INSERT INTO embeddings VALUES (?, ?)", (row, blob))
+            if item[0] in windows:
+                self.put_windows({row: windows[item[0]]})
 
 
 def passage_id(video_id: str, source: Source, idx: int) -> str:

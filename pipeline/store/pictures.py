@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.store.work import Work
@@ -48,6 +48,17 @@ class Pictures(Work):
             'SELECT start, "end", facts FROM shots WHERE video_id = ? ORDER BY start', (video_id,)
         )
         return [StoredShot(start, end, json.loads(facts)) for start, end, facts in rows]
+
+    def cuts(self, video_ids: Iterable[str]) -> dict[str, list[float]]:
+        """When shots begin, ascending, by id, of the videos that have any."""
+        cuts: dict[str, list[float]] = {}
+        for video_id, start in self.rows(
+            "SELECT video_id, start FROM shots"
+            " WHERE video_id IN (SELECT value FROM json_each(?)) ORDER BY video_id, start",
+            (json.dumps(list(video_ids)),),
+        ):
+            cuts.setdefault(video_id, []).append(start)
+        return cuts
 
     def replace_frames(self, video_id: str, frames: Sequence[StoredFrame]) -> list[str]:
         """Make `frames` all that the video has; paths that no row names any more."""

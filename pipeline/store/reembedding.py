@@ -6,10 +6,11 @@ resume and searches do not notice; when none is missing they take the old ones' 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.errors import UsageError
 from pipeline.store.passages import BATCH_ROWS, EmbeddingSpace, Passages, vector_blob
+from pipeline.store.windows import quantised
 from pipeline.types import Vectors
 
 _NEXT_MODEL = "next_embedding_model"
@@ -23,6 +24,7 @@ class Reembedding(Passages):
         with self.transaction():
             if self.get_meta(_NEXT_MODEL) != space.model:
                 self.write("DELETE FROM next_embeddings")
+                self.write("DELETE FROM next_windows")
                 self.set_meta(_NEXT_MODEL, space.model)
 
     def texts_to_reembed(self, limit: int = BATCH_ROWS) -> list[tuple[int, str]]:
@@ -33,11 +35,21 @@ class Reembedding(Passages):
             (limit,),
         )
 
-    def put_next_embeddings(self, rows: Sequence[int], vectors: Vectors) -> None:
-        """Keep (n, dimension) vectors of the model that is to replace the library's."""
+    def put_next_embeddings(
+        self, rows: Sequence[int], vectors: Vectors, windows: Mapping[int, Vectors] | None = None
+    ) -> None:
+        """Keep (n, dimension) vectors of the model that is to replace the library's.
+
+        `windows` are, by row, those of the passages' `window_texts`.
+        """
         self.write_many(  # by way of passages: a row may have been removed meanwhile
             'INSERT OR REPLACE INTO next_embeddings SELECT "row", ? FROM passages WHERE "row" = ?',
             ((vector_blob(v), row) for row, v in zip(rows, vectors, strict=True)),
+        )
+        self.write_many(
+            'INSERT OR REPLACE INTO next_windows SELECT "row", places, ?, ? FROM windows'
+            ' WHERE "row" = ?',
+            ((*quantised(some), row) for row, some in (windows or {}).items()),
         )
 
     def adopt_next_embeddings(self, space: EmbeddingSpace) -> None:
@@ -51,10 +63,12 @@ class Reembedding(Passages):
                     f"not every passage has its embedding of {space.model} yet",
                     f"footnote reindex --embedding {space.model}",
                 )
-            definition = self.value("SELECT sql FROM sqlite_master WHERE name = 'next_embeddings'")
-            self.write("DROP TABLE embeddings")
-            self.write("ALTER TABLE next_embeddings RENAME TO embeddings")
-            self.write(definition)
+            for table in ("embeddings", "windows"):
+                made = f"next_{table}"
+                definition = self.value("SELECT sql FROM sqlite_master WHERE name = ?", (made,))
+                self.write(f"DROP TABLE {table}")
+                self.write(f"ALTER TABLE {made} RENAME TO {table}")
+                self.write(definition)
             self.set_meta(_NEXT_MODEL, "")
             self._set_space(space)
             self._bump()

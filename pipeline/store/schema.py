@@ -130,5 +130,42 @@ CREATE TABLE frames (
 INSERT INTO meta VALUES ('generation', '0'), ('epoch', lower(hex(randomblob(8))));
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+# The visual channel: key frames as vectors of one dual encoder, see `frame_vectors`.
+_FRAME_VECTORS = """
+CREATE TABLE frame_embeddings (
+    "row" INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused, and a row never changes
+    video_id TEXT NOT NULL REFERENCES videos (video_id) ON DELETE CASCADE,
+    time REAL NOT NULL,
+    start REAL NOT NULL,  -- the stretch that the frame stands for
+    "end" REAL NOT NULL,
+    picture TEXT NOT NULL,  -- of the file and the model, to find a vector made before
+    generation INTEGER NOT NULL,
+    vector BLOB NOT NULL,  -- float32, little-endian
+    CHECK (0 <= start AND start < "end")
+);
+CREATE INDEX frame_embeddings_by_video ON frame_embeddings (video_id, time);
+CREATE INDEX frame_embeddings_by_picture ON frame_embeddings (picture);
+CREATE TABLE frame_tombstones ("row" INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
+CREATE INDEX frame_tombstones_by_generation ON frame_tombstones (generation);
+
+INSERT INTO meta VALUES ('frame_generation', '0'), ('frame_epoch', lower(hex(randomblob(8))));
+"""
+
+# Steps of a few seconds inside a passage, see `windows`.
+_WINDOWS = """
+CREATE TABLE windows (
+    "row" INTEGER PRIMARY KEY REFERENCES passages ("row") ON DELETE CASCADE,
+    places BLOB NOT NULL,  -- (start, end, left, right) of each
+    scales BLOB NOT NULL,  -- float32, little-endian
+    vectors BLOB NOT NULL  -- int8, times the scale
+);
+CREATE TABLE next_windows (
+    "row" INTEGER PRIMARY KEY REFERENCES passages ("row") ON DELETE CASCADE,
+    places BLOB NOT NULL,
+    scales BLOB NOT NULL,
+    vectors BLOB NOT NULL
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _FRAME_VECTORS, _WINDOWS)
 VERSION = len(MIGRATIONS)

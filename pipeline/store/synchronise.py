@@ -1,8 +1,9 @@
 """Bringing the derived indexes to the catalog's generation, checking them, building them anew.
 
-Each of them - matrix, words, vectors - carries its own stamp and catches up on its own, under the
-library's lock, which is let go between two of them and between two batches of vectors. Whatever
-is lost, damaged or older than the catalog is made from it again, without a model.
+Each of them - matrix, words, vectors, and where key frames are embedded a matrix and vectors of
+those - carries its own stamp and catches up on its own, under the library's lock, which is let go
+between two of them and between two batches of vectors. Whatever is lost, damaged or older than
+the catalog is made from it again, without a model.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from pipeline.store.catalog import Catalog
 from pipeline.store.chroma import ChromaVectors
 from pipeline.store.chroma_places import open_chroma
 from pipeline.store.database import DAMAGED_HINT
+from pipeline.store.indexed_rows import Followed, FrameRows, IndexedRows, PassageRows
 from pipeline.store.lock import locked
-from pipeline.store.matrix import Matrix, MatrixWriter, open_matrix
+from pipeline.store.matrix import MatrixWriter, open_matrix
 from pipeline.store.passage_lookup import StoredPassage
 from pipeline.store.stamps import Stamp
 from pipeline.store.word_writer import WordIndexWriter
@@ -61,9 +63,32 @@ class Indexes:
     matrix: MatrixWriter
     words: WordIndexWriter
     vectors: ChromaVectors
+    frame_matrix: MatrixWriter
+    frame_vectors: ChromaVectors
 
     def close(self) -> None:
         self.vectors.close()
+        self.frame_vectors.close()
+
+    def followed(
+        self, catalog: Catalog, *, vectors: bool = True
+    ) -> list[tuple[DerivedIndex, Followed]]:
+        """Each index and what it follows; without `vectors` those that are not Chroma's.
+
+        Those of the key frames are there where frames were ever embedded.
+        """
+        passages, frames = PassageRows(catalog), FrameRows(catalog)
+        parts: list[tuple[DerivedIndex, Followed]] = [
+            (self.matrix, passages),
+            (self.words, passages),
+        ]
+        if vectors:
+            parts.append((self.vectors, passages))
+        if catalog.frame_generation():
+            parts.append((self.frame_matrix, frames))
+            if vectors:
+                parts.append((self.frame_vectors, frames))
+        return parts
 
 
 def library_indexes(folder: Path, chroma: str = "") -> Indexes:
@@ -72,9 +97,13 @@ def library_indexes(folder: Path, chroma: str = "") -> Indexes:
     `chroma` is a server's URL, "" for the embedded database.
     """
     index = folder / "index"
-    vectors = open_chroma(folder, chroma)
     return Indexes(
-        folder, MatrixWriter(index / "matrix"), WordIndexWriter(index / "words"), vectors
+        folder,
+        MatrixWriter(index / "matrix"),
+        WordIndexWriter(index / "words"),
+        open_chroma(folder, chroma),
+        MatrixWriter(index / "frames-matrix", FrameRows),
+        open_chroma(folder, chroma, "frames"),
     )
 
 
@@ -85,20 +114,21 @@ def synchronise(
     timeout: float = LOCK_SECONDS,
     vectors: bool = True,
 ) -> int:
-    """Bring every derived index to the catalog's present generation, which is returned.
+    """Bring every derived index to the catalog's present generation; that of the passages.
 
     Idempotent; costs in proportion to what has changed. `vectors=False` leaves Chroma as it is:
     small libraries are searched without it. Raises `LibraryBusy` after `timeout` seconds of
     waiting for another process, `ModelUnavailable` when a Chroma server is down.
     """
-    target = catalog.generation()
-    parts: list[DerivedIndex] = [indexes.matrix, indexes.words]
-    for part in [*parts, indexes.vectors] if vectors else parts:
-        while not _current(part, catalog, target):
+    generation = catalog.generation()
+    parts = indexes.followed(catalog, vectors=vectors)
+    targets = [rows.generation() for _, rows in parts]
+    for (part, rows), target in zip(parts, targets, strict=True):
+        while not _current(part, rows, target):
             with locked(indexes.folder, timeout):
-                if not _current(part, catalog, target):
+                if not _current(part, rows, target):
                     part.advance(catalog, target)
-    return target
+    return generation
 
 
 def merely_behind(catalog: Catalog, indexes: Indexes) -> bool:
@@ -107,9 +137,10 @@ def merely_behind(catalog: Catalog, indexes: Indexes) -> bool:
 
     A stamp that is there and cannot be read is damage; none at all is a first build cut short.
     """
-    parts: tuple[DerivedIndex, ...] = (indexes.matrix, indexes.words, indexes.vectors)
-    epoch = catalog.epoch()
-    return all(part.stamp().epoch == epoch or not _has_stamp(part.folder) for part in parts)
+    return all(
+        part.stamp().epoch == rows.epoch() or not _has_stamp(part.folder)
+        for part, rows in indexes.followed(catalog)
+    )
 
 
 def _has_stamp(folder: Path) -> bool:
@@ -118,9 +149,8 @@ def _has_stamp(folder: Path) -> bool:
 
 def rebuild(catalog: Catalog, indexes: Indexes, *, timeout: float = LOCK_SECONDS) -> int:
     """Delete every derived index and make it again from the catalog, without a model."""
-    parts: tuple[DerivedIndex, ...] = (indexes.matrix, indexes.words, indexes.vectors)
     with locked(indexes.folder, timeout):
-        for part in parts:
+        for part, _ in indexes.followed(catalog):
             part.remove()
     return synchronise(catalog, indexes, timeout=timeout)
 
@@ -128,9 +158,8 @@ def rebuild(catalog: Catalog, indexes: Indexes, *, timeout: float = LOCK_SECONDS
 def repair(catalog: Catalog, indexes: Indexes, *, timeout: float = LOCK_SECONDS) -> tuple[str, ...]:
     """Make anew only the indexes that `check` finds wrong; their names."""
     wrong = tuple(found.name for found in check(catalog, indexes, timeout=timeout) if not found.ok)
-    parts: tuple[DerivedIndex, ...] = (indexes.matrix, indexes.words, indexes.vectors)
     with locked(indexes.folder, timeout):
-        for part in parts:
+        for part, _ in indexes.followed(catalog):
             if part.name in wrong:
                 part.remove()
     synchronise(catalog, indexes, timeout=timeout)
@@ -149,43 +178,52 @@ def check(catalog: Catalog, indexes: Indexes, *, timeout: float = LOCK_SECONDS) 
         return [sound]
     with locked(indexes.folder, timeout):
         sample = catalog.passages(catalog.sample_rows(_SAMPLE))
+        passages, frames = PassageRows(catalog), FrameRows(catalog)
         details = {
-            indexes.matrix.name: _behind(indexes.matrix, catalog)
-            or _matrix_wrong(catalog, open_matrix(indexes.matrix.folder)),
-            indexes.words.name: _behind(indexes.words, catalog)
+            indexes.matrix.name: _behind(indexes.matrix, passages)
+            or _matrix_wrong(passages, indexes.matrix.folder),
+            indexes.words.name: _behind(indexes.words, passages)
             or _words_wrong(catalog, indexes.words.folder, sample),
-            indexes.vectors.name: _behind(indexes.vectors, catalog)
+            indexes.vectors.name: _behind(indexes.vectors, passages)
             or indexes.vectors.wrong(catalog),
         }
+        if frames.generation():
+            details |= {
+                indexes.frame_matrix.name: _behind(indexes.frame_matrix, frames)
+                or _matrix_wrong(frames, indexes.frame_matrix.folder),
+                indexes.frame_vectors.name: _behind(indexes.frame_vectors, frames)
+                or indexes.frame_vectors.wrong(catalog),
+            }
     made = [Check(n, not why, why, REPAIR if why else "") for n, why in details.items()]
     return [sound, *made]
 
 
-def _current(part: DerivedIndex, catalog: Catalog, target: int) -> bool:
+def _current(part: DerivedIndex, rows: Followed, target: int) -> bool:
     """At `target` or beyond, yet not ahead of the catalog, as it would be of a restored one."""
     stamp = part.stamp()
-    return stamp.epoch == catalog.epoch() and target <= stamp.generation <= catalog.generation()
+    return stamp.epoch == rows.epoch() and target <= stamp.generation <= rows.generation()
 
 
-def _behind(part: DerivedIndex, catalog: Catalog) -> str:
-    generation = catalog.generation()
-    if _current(part, catalog, generation):
+def _behind(part: DerivedIndex, rows: Followed) -> str:
+    generation = rows.generation()
+    if _current(part, rows, generation):
         return ""
     stamp = part.stamp()
-    if stamp.epoch != catalog.epoch():
+    if stamp.epoch != rows.epoch():
         return "there is none, or it is damaged"
     return f"at generation {stamp.generation}, the catalog at {generation}"
 
 
-def _matrix_wrong(catalog: Catalog, matrix: Matrix) -> str:
+def _matrix_wrong(rows: IndexedRows, folder: Path) -> str:
     """Every row of the matrix is compared with the catalog's: wrong bytes there are wrong times."""
-    living, wanted = len(matrix) - len(matrix.dead), catalog.counts()["passages"]
+    matrix = open_matrix(folder)
+    living, wanted = len(matrix) - len(matrix.dead), rows.count()
     if living != wanted:
-        return f"it holds {living} passages, the catalog {wanted}"
-    for batch in catalog.passages_after(0, catalog.generation()):
+        return f"it holds {living} {rows.noun}, the catalog {wanted}"
+    for batch in rows.after(0, rows.generation()):
         entries = matrix.entries_of(batch.rows)
         if len(entries) != len(batch):
-            return f"it lacks {len(batch) - len(entries)} passages of the catalog"
+            return f"it lacks {len(batch) - len(entries)} {rows.noun} of the catalog"
         columns: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {
             "video": (matrix.video, batch.video),
             "source": (matrix.source, batch.source),
@@ -195,7 +233,7 @@ def _matrix_wrong(catalog: Catalog, matrix: Matrix) -> str:
         }
         for name, (own, true) in columns.items():
             if not np.array_equal(own[entries], true):
-                return f"the {name} of a passage is not the catalog's"
+                return f"the {name} of one of the {rows.noun} is not the catalog's"
     return ""
 
 

@@ -87,6 +87,16 @@ class Videos(Database):
             )
         )
 
+    def lengths(self, video_ids: Iterable[str]) -> dict[str, float]:
+        """Seconds by id; an id the catalog does not have is left out."""
+        return dict(
+            self.rows(
+                "SELECT video_id, duration FROM videos"
+                " WHERE video_id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(video_ids)),),
+            )
+        )
+
     def video_numbers(self) -> dict[int, str]:
         """Video id by the number that derived indexes store."""
         return dict(self.rows("SELECT number, video_id FROM videos"))

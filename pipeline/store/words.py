@@ -92,6 +92,16 @@ class WordIndex:
         order = _ranked(rows, scores)[:count]
         return rows[order], scores[order]
 
+    def rarity(self, terms: Sequence[str]) -> Scores:
+        """(t,) the inverse document frequency of terms, as BM25 here weighs them (Robertson and
+        Zaragoza 2009, "The Probabilistic Relevance Framework", with Lucene's + 1)."""
+        if self._searcher is None:
+            return np.zeros(len(terms))
+        with panics_named(self._folder):
+            found = [self._searcher.doc_freq("terms", term) for term in terms]
+        holding = np.array(found, np.float64)
+        return np.log1p((len(self) - holding + 0.5) / (holding + 0.5))
+
     def _tries(self, sieves: Iterable[Sieve], count: int) -> Iterator[tuple[Sieve, int]]:
         limit, sieve = len(self), Sieve()
         for sieve in sieves:

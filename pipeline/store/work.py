@@ -60,6 +60,12 @@ class Work(Reembedding):
             found.setdefault(video_id, {})[columns[0]] = StageRecord(*columns)
         return found
 
+    def unfinished(self) -> list[tuple[str, str]]:
+        """(video id, stage) of all stages that are pending or failed."""
+        return list(
+            self.rows("SELECT video_id, name FROM stages WHERE status IN ('pending', 'failed')")
+        )
+
     # ------------------------------------------------ leases
 
     def claim(self, video_id: str, stage: str, owner: str, seconds: float) -> bool:

@@ -1,0 +1,103 @@
+"""From coarse to fine: the best passages of a search, looked at a few seconds at a time.
+
+A passage of 30 s says many things, and its one vector is about all of them. Its windows, a
+sentence or two each, tell whether one of them is what was asked for, and where it is said. Only
+the best passages are looked at so: the others would not come first by it (the best 60 and all
+passages give the same lists to within .002 MRR@10 on talks, tutorials and captions).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.store.analysis import passage_terms
+from pipeline.types import PassageIndex, PassageWindows, Vectors
+
+# BM25 over windows: short texts of about one length, in which a repeated word says little.
+_K1, _B = 0.9, 0.4
+# What its words count beside its meaning when the best window of a passage is chosen.
+_WORDS_WEIGHT = 0.5
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLook:
+    """What the windows of (c,) passages tell.
+
+    `cosines` (q, c) is the best cosine of a window with each of the query vectors, `words` (c,)
+    the best BM25 score with the question, and `start`, `end` (c,) when the best window is.
+    """
+
+    cosines: Floats
+    words: Floats
+    start: Floats
+    end: Floats
+
+
+def look_closely(
+    index: PassageIndex, positions: NDArray[np.int64], vectors: Vectors, question: str
+) -> CloseLook:
+    """The windows of the passages at `positions`, compared with the query `vectors` (q, d) and
+    the words of the question. Costs about 5 ms for 60 passages of 30 s, the words most of it.
+    """
+    table = index.table
+    found = index.windows(positions)
+    held = [i for i, windows in enumerate(found) if windows is not None]
+    every = [windows for windows in found if windows is not None]
+    look = CloseLook(
+        np.zeros((len(vectors), len(positions))),
+        np.zeros(len(positions)),
+        table.start[positions].copy(),
+        table.end[positions].copy(),
+    )
+    if not every:
+        return look
+    owner = np.repeat(held, [len(windows.start) for windows in every])
+    # Rounded, so that equal texts score the same whatever product they came from.
+    cosines = (vectors @ np.concatenate([windows.vectors for windows in every]).T).round(5)
+    words = _words(index, question, every)
+    np.maximum.at(look.words, owner, words)
+    look.cosines[:] = -1.0
+    for row, values in zip(look.cosines, cosines, strict=True):
+        np.maximum.at(row, owner, values)
+    best = _best(owner, _scaled(cosines.mean(axis=0)) + _WORDS_WEIGHT * _scaled(words))
+    starts = np.concatenate([windows.start for windows in every])
+    ends = np.concatenate([windows.end for windows in every])
+    look.start[owner[best]], look.end[owner[best]] = starts[best], ends[best]
+    return look
+
+
+def _words(index: PassageIndex, question: str, passages: Sequence[PassageWindows]) -> Floats:
+    """(w,) BM25 of all windows with the question (Robertson and Zaragoza 2009); how rare a word
+    is comes from the whole library, how long a window usually is from these ones."""
+    asked = index.term_counts(question)
+    weight = dict(zip(asked, index.rarity(list(asked)) * list(asked.values()), strict=True))
+    texts = [
+        passage_terms(text, windows.language) for windows in passages for text in windows.texts
+    ]
+    usual = sum(map(len, texts)) / len(texts) or 1.0
+    return np.array([_bm25(terms, weight, usual) for terms in texts])
+
+
+def _bm25(terms: Sequence[str], weight: dict[str, float], usual: float) -> float:
+    times = Counter(term for term in terms if term in weight)
+    damping = _K1 * (1 - _B + _B * len(terms) / usual)
+    return sum(weight[t] * n * (_K1 + 1) / (n + damping) for t, n in sorted(times.items()))
+
+
+def _scaled(scores: Floats) -> Floats:
+    low, high = scores.min(), scores.max()
+    return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
+
+
+def _best(owner: NDArray[np.int64], scores: Floats) -> NDArray[np.int64]:
+    """Of each owner's windows the one with the greatest score, the first of equals."""
+    order = np.lexsort((np.arange(len(owner)), -scores, owner))
+    ordered = owner[order]
+    return order[np.r_[True, ordered[1:] != ordered[:-1]]]
