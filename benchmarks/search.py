@@ -7,10 +7,10 @@
 Libraries are made, straight into the catalog: passages of 60 to 80 English words drawn one by one
 from a Zipf-like law over the 21,745 that the tokenizer knows whole, so that they have as many
 tokens as real ones; clustered unit vectors of 384 dimensions under the space of the real embedder,
-which embeds the questions; 40 passages a video, of five videos three with speech, one with
-captions, one with the text of screens; half of the videos in one of two folders, every other one
-of them late. A question is 8 words of one passage, a hypothetical passage 60 words, a third of
-them of that one.
+which embeds the questions; five windows a passage, 40 passages a video, of five videos three with
+speech, one with captions, one with the text of screens; half of the videos in one of two folders,
+every other one of them late. A question is 8 words of one passage, a hypothetical passage 60
+words, a third of them of that one.
 
 Scoring: `cold` is `footnote search` as a fresh process, the median of 7, each run in turn with a
 Python that does nothing and one that imports torch; `user` is the CPU time it burnt itself. That
@@ -41,6 +41,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +55,12 @@ from pipeline.models import minilm
 from pipeline.store.catalog import Catalog
 from pipeline.store.passages import EmbeddingSpace
 from pipeline.store.synchronise import library_indexes, synchronise
-from pipeline.types import Filters, Passage, Segment, Source, Video
+from pipeline.types import Filters, Passage, Segment, Source, Video, Window
 
 EMBEDDING = EmbeddingSpace("onnx:all-MiniLM-L6-v2", minilm.DIMENSION)
 PER_VIDEO = 40
 SECONDS = 30.0
+WINDOWS = 5  # of a passage, about as many as a real one has
 # One of them by the video's number. Five have no factor in common with the two folders and dates.
 SOURCES: tuple[Source, ...] = ("speech", "caption", "speech", "screen", "speech")
 EARLY, LATE = "2024-01-01", "2024-07-01"
@@ -76,11 +78,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """What one process measured, by row of the table: (wall, CPU) ms of every question, ms by
-    stage; and its memory in bytes."""
+    """What one process measured, by row of the table: (wall, CPU) ms of every question, ms of
+    every question by stage; and its memory in bytes."""
 
     taken: Mapping[str, Sequence[tuple[float, float]]]
-    stages: Mapping[str, Mapping[str, float]]
+    stages: Mapping[str, Mapping[str, Sequence[float]]]
     resident: int
     mapped: int
 
@@ -116,12 +118,28 @@ def add_video(catalog: Catalog, number: int, passages: int, random: np.random.Ge
     times = [(SECONDS * i, SECONDS * (i + 1)) for i in range(passages)]
     texts = [" ".join(made_words(random, int(random.integers(60, 81)))) for _ in times]
     timed_texts = list(zip(times, texts, strict=True))
-    packed = [Passage(source, a, b, t, i, i) for i, ((a, b), t) in enumerate(timed_texts)]
+    packed = [
+        Passage(source, a, b, t, i, i, windows_of(a, t))
+        for i, ((a, b), t) in enumerate(timed_texts)
+    ]
     with catalog.transaction():
         catalog.put_video(video)
         segments = [Segment(source, a, b, t) for (a, b), t in timed_texts]
         catalog.replace_segments(video.video_id, source, segments)
-        catalog.replace_passages(video.video_id, source, packed, made_vectors(passages))
+        closely = np.split(made_vectors(passages * WINDOWS), passages)
+        vectors = made_vectors(passages)
+        catalog.replace_passages(video.video_id, source, packed, vectors, closely)
+
+
+def windows_of(start: float, text: str) -> tuple[Window, ...]:
+    """`WINDOWS` even parts of a passage, cut between words."""
+    inner = [text.find(" ", len(text) * i // WINDOWS) + 1 for i in range(1, WINDOWS)]
+    edges = [0, *inner, len(text)]
+    step = SECONDS / WINDOWS
+    return tuple(
+        Window(start + step * i, start + step * (i + 1), left, right)
+        for i, (left, right) in enumerate(pairwise(edges))
+    )
 
 
 def make_library(folder: Path, size: int, chroma: bool) -> None:
@@ -222,7 +240,7 @@ def measure_warm(folder: Path, questions: Sequence[Question]) -> Warm:
         for name, filters in filters_by_name().items()
     ]
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name, _, _ in cases}
-    stages: dict[str, dict[str, float]] = {name: {} for name, _, _ in cases}
+    stages: dict[str, dict[str, list[float]]] = {name: {} for name, _, _ in cases}
     with Library(folder, create=False) as library:
         for number, question in enumerate([*questions[:1] * UNCOUNTED, *questions]):
             for name, filters, hyde in cases:
@@ -234,7 +252,7 @@ def measure_warm(folder: Path, questions: Sequence[Question]) -> Warm:
                 if number >= UNCOUNTED:
                     taken[name].append((wall * 1000, cpu * 1000))
                     for stage, ms in found.took_ms.items():
-                        stages[name][stage] = stages[name].get(stage, 0) + ms / len(questions)
+                        stages[name].setdefault(stage, []).append(ms)
         memory = psutil.Process().memory_info()
     return Warm(taken, stages, memory.rss, getattr(memory, "shared", 0))
 
@@ -250,7 +268,7 @@ def warm(folder: Path, questions: Sequence[Question]) -> bool:
     for name, taken in found.taken.items():
         (middle, cpu), (late, _) = np.percentile(taken, [50, 95], axis=0)
         good = good and late <= (MOST_HYDE if name.endswith("HyDE") else MOST_WARM)
-        by_stage = " ".join(f"{found.stages[name][stage]:6.1f}" for stage in columns)
+        by_stage = " ".join(f"{np.mean(found.stages[name][stage]):6.1f}" for stage in columns)
         wall = f"{middle:5.1f} {late:6.1f} {middle / usual:6.2f}"
         print(f"  {name:32s} {wall} {cpu:6.1f} {cpu / usual_cpu:6.2f}   {by_stage}")
     resident, mapped = found.resident / 1e6, found.mapped / 1e6

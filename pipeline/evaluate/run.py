@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline import __version__, retrieve
 from pipeline.errors import ModelUnavailable
-from pipeline.evaluate.baselines import rank_baselines
-from pipeline.evaluate.bench import Question, measure, read_expansions, read_questions
+from pipeline.evaluate.baselines import Baselines, baseline_names
+from pipeline.evaluate.bench import measure
+from pipeline.evaluate.groups import by_source, by_type
+from pipeline.evaluate.questions import Question, read_expansions, read_questions
+from pipeline.evaluate.report import make_report
+from pipeline.evaluate.results import Result, ResultsFile
 from pipeline.retrieve.expand import Expansion
-from pipeline.retrieve.search import Query
+from pipeline.retrieve.search import RECIPE
+from pipeline.settings import Settings
 from pipeline.types import (
     Embedder,
     PassageIndex,
+    PassageTable,
     Progress,
     ProgressEvent,
     SearchResult,
+    Segment,
+    VideoSummary,
 )
 
 _log = logging.getLogger(__name__)
 
+MOMENTS = 10  # of each question, as many as the metrics look at
+# Where a library lies, and who asks, is nothing that a search depends on.
+_NO_SETTING = {"library", "api_key", "debug"}
+
 
 class Searchable(Protocol):
     """What of a `Library` is measured."""
+
+    settings: Settings
 
     def search(
         self, query: str, *, k: int = 10, hypothetical: Sequence[str] | None = None
@@ -37,6 +54,8 @@ class Searchable(Protocol):
 
     def embedder(self) -> Embedder: ...
 
+    def show(self, reference: str) -> tuple[VideoSummary, list[Segment]]: ...
+
 
 def evaluate(
     library: Searchable,
@@ -46,33 +65,100 @@ def evaluate(
     expansions: Path | None = None,
     record: Path | None = None,
     baselines: bool = False,
+    resume: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The report of `footnote eval --json`.
 
     `expansions` are recorded hypothetical passages. `record` has the language model write them
     for every question, into that file, line by line, and measures with them; what is in the
-    file already is kept. Otherwise the question alone is asked. Raises `UsageError`, `RowError`,
-    `ModelUnavailable`.
+    file already is kept. Otherwise the question alone is asked. `resume` keeps the result of
+    every question, and what it holds of this very setting is not measured again. Raises
+    `UsageError`, `RowError`, `ModelUnavailable`.
     """
     report = progress or _silent
     if record is not None:
         record_expansions(library, read_questions(queries, qrels), record, report)
         expansions = record
     questions = read_questions(queries, qrels, expansions)
-    index, embedder = library.index(), library.embedder()
-    unknown = {span.video_id for q in questions for span in q.gold} - set(index.table.videos)
+    results = results_of(library, questions, baselines=baselines, resume=resume, progress=report)
+    return report_on(library, questions, results)
+
+
+def results_of(
+    library: Searchable,
+    questions: Sequence[Question],
+    *,
+    baselines: bool = False,
+    resume: Path | None = None,
+    progress: Progress | None = None,
+    k: int = MOMENTS,
+) -> list[Result]:
+    """What Footnote, and with `baselines` the others, find for every question, in order."""
+    index, report = library.index(), progress or _silent
+    others: Baselines | None = None
+    if baselines:
+        names = baseline_names(hypothetical=any(q.hypothetical for q in questions))
+        others = Baselines(index, library.embedder(), names)
+    setting = setting_of(library, k=k, baselines=others.names if others else ())
+    return measure(
+        questions,
+        lambda asked: library.search(asked.text, k=k, hypothetical=asked.hypothetical),
+        None if others is None else lambda asked: others.rank(asked.text, asked.hypothetical, k),
+        lambda done: report(ProgressEvent("eval", "search", done, len(questions), "questions")),
+        None if resume is None else ResultsFile(resume, setting),
+    )
+
+
+def report_on(
+    library: Searchable, questions: Sequence[Question], results: Sequence[Result]
+) -> dict[str, Any]:
+    """The report, with the questions grouped by the library's own texts."""
+    index = library.index()
+    known = frozenset(index.table.videos)
+    unknown = {span.video_id for q in questions for span in q.gold} - known
     if unknown:
         some = ", ".join(sorted(unknown)[:3])
         _log.warning("%d videos of the gold spans are not in the library: %s", len(unknown), some)
-    return measure(
-        questions,
-        lambda asked: library.search(asked.text, hypothetical=asked.hypothetical).moments,
-        (lambda asked: rank_baselines(index, embedder, Query(asked.text, asked.hypothetical)))
-        if baselines
-        else None,
-        lambda done: report(ProgressEvent("eval", "search", done, len(questions), "questions")),
+    groups = {
+        "by_source": by_source(questions, lambda video_id: library.show(video_id)[1], known),
+        "by_type": by_type(questions, index),
+    }
+    return make_report(questions, results, groups)
+
+
+def setting_of(library: Searchable, **more: object) -> str:
+    """All that a result depends on beside its question, as one text; `more` is the caller's."""
+    index = library.index()
+    return json.dumps(
+        {
+            "version": __version__,
+            "code": _code(),
+            "generation": index.generation,
+            "passages": _digest(index.table),
+            "embedding": library.embedder().name,
+            "recipe": repr(RECIPE),
+            "settings": library.settings.model_dump(mode="json", exclude=_NO_SETTING),
+            **more,
+        },
+        sort_keys=True,
+        default=repr,
     )
+
+
+@functools.cache
+def _code() -> str:
+    """A recipe is its code as well: what searches, what it is compared with."""
+    files = [*Path(retrieve.__file__).parent.glob("*.py"), *Path(__file__).parent.glob("*.py")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()
+
+
+def _digest(table: PassageTable) -> str:
+    """Two libraries may be of one generation: what lies where tells them apart."""
+    digest = hashlib.sha256("\n".join(table.videos).encode())
+    for column in (table.rows, table.video, table.source, table.start, table.end):
+        digest.update(column.tobytes())
+    return digest.hexdigest()
 
 
 def record_expansions(
