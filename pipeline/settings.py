@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     language_model: str = ""
     screen_reader: str = "rapidocr"
     speech_detector: str = "silero"
+    diarisation: str = ""  # "channels", "pyannote:MODEL"; "": channels, where two clearly take turns
+    sound_model: str = ""  # "transformers:MODEL" names music, applause, barking; "": nothing does
     frame_model: str = ""  # embeds key frames, to search by pictures; "": there is no such search
 
     # an OpenAI-compatible endpoint, for caption_model and language_model "openai:..."
@@ -67,6 +69,8 @@ class Settings(BaseSettings):
 
     # text
     language: str = ""  # language of the speech, ISO 639-1; "" lets Whisper tell
+    glossary: tuple[str, ...] = ()  # names and terms as they are written; and see glossary.txt
+    speakers: tuple[str, ...] = ()  # names for the left and the right channel, for speaker 0, 1 ...
     passage_seconds: float = 30.0
 
     # frames
@@ -75,7 +79,7 @@ class Settings(BaseSettings):
 
     # search and answer
     # what the language model writes to search with
-    expansion: Literal["hyde", "grounded", "decompose", "none"] = "hyde"
+    expansion: Literal["hyde", "grounded", "decompose", "none"] = "grounded"
     expansion_passages: int = 2  # hypothetical passages the language model writes; 0: none
     evidence_moments: int = 8
     # "" (none), "cross-encoder:MODEL", "late", "llm", "vlm", "fake:words"
@@ -87,6 +91,14 @@ class Settings(BaseSettings):
     # hostile files
     media_timeout: float = 3600.0  # seconds one pass over one file may take
     media_memory_mb: int = 4096
+
+    @field_validator("glossary", "speakers", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """The environment and the flags give a list as one text, with commas."""
+        if not isinstance(value, str):
+            return value
+        return tuple(part for part in map(str.strip, value.split(",")) if part)
 
     @property
     def prompt_folders(self) -> tuple[Path, ...]:

@@ -228,7 +228,7 @@ def test_no_reply_breaks_any_reading(reply: str) -> None:
 def test_the_ways_are_those_the_settings_know() -> None:
     for way in EXPANSIONS:
         assert Settings(expansion=way).expansion == way
-    assert Settings().expansion == "hyde"
+    assert Settings().expansion == "grounded"
 
 
 @pytest.mark.parametrize("way", [way for way in EXPANSIONS if way != "none"])
