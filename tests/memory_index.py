@@ -24,6 +24,7 @@ from pipeline.types import (
     PassageWindows,
     Source,
     Vectors,
+    Window,
 )
 
 
@@ -131,6 +132,16 @@ def memory_index(
 def passage(source: Source, start: float, end: float, text: str) -> Passage:
     """A passage of one segment, for tests that do not care which."""
     return Passage(source, start, end, text, 0, 0)
+
+
+def windowed(start: float, *texts: str) -> Passage:
+    """A speech passage of windows of 10 s each, one for each text."""
+    places = [(start + 10 * i, sum(len(t) + 1 for t in texts[:i])) for i in range(len(texts))]
+    windows = tuple(
+        Window(at, at + 10, left, left + len(text))
+        for (at, left), text in zip(places, texts, strict=True)
+    )
+    return Passage("speech", start, start + 10 * len(texts), " ".join(texts), 0, 0, windows)
 
 
 # Terms are made by the store's own analysis, so that scores are those of a real library.

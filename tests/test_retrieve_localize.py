@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pipeline.models.embedding import load_embedder
 from pipeline.retrieve.localize import LEAD_SECONDS, LEAST_SECONDS, moments
 from pipeline.retrieve.search import Query, Ranked, search
-from pipeline.types import MAX_MOMENT_SECONDS, Moment, Passage, Source, Window
-from tests.memory_index import MemoryIndex, memory_index, passage
+from pipeline.types import MAX_MOMENT_SECONDS, Moment, Passage, Source
+from tests.memory_index import MemoryIndex, memory_index, passage, windowed
 
 Row = tuple[str, Passage, float]  # video, passage, score
 
@@ -274,16 +274,6 @@ def test_a_search_gives_moments_that_hold_the_answer() -> None:
     assert (best.video_id, best.title, best.start, best.end) == ("council", "Council", 30, 58)
     assert "Maria" in best.text and "Proposal" in best.text
     assert best.why["words_question"] > 0
-
-
-def windowed(start: float, *texts: str) -> Passage:
-    """A speech passage of windows of 10 s each."""
-    places = [(start + 10 * i, sum(len(t) + 1 for t in texts[:i])) for i in range(len(texts))]
-    windows = tuple(
-        Window(at, at + 10, left, left + len(text))
-        for (at, left), text in zip(places, texts, strict=True)
-    )
-    return Passage("speech", start, start + 10 * len(texts), " ".join(texts), 0, 0, windows)
 
 
 TALK = windowed(

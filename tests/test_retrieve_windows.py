@@ -18,8 +18,8 @@ from pipeline.retrieve.search import Query, search
 from pipeline.retrieve.windows import look_closely
 from pipeline.store.catalog import Catalog
 from pipeline.store.windows import quantised, restored
-from pipeline.types import Embedder, Passage, Segment, Source, Video, Window
-from tests.memory_index import memory_index
+from pipeline.types import Embedder, Passage, Segment, Source, Video
+from tests.memory_index import memory_index, windowed
 
 EMBEDDER = load_embedder("fake:64")
 
@@ -189,19 +189,11 @@ def test_another_embedding_model_makes_the_windows_anew(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- looking
 
 
-def spoken(start: float, *texts: str) -> Passage:
-    """A passage of one window per text, 10 s each."""
-    places = [(start + 10 * i, sum(len(t) + 1 for t in texts[:i])) for i in range(len(texts))]
-    windows = tuple(
-        Window(at, at + 10, left, left + len(text))
-        for (at, left), text in zip(places, texts, strict=True)
-    )
-    return Passage("speech", start, start + 10 * len(texts), " ".join(texts), 0, 0, windows)
-
-
 # The same words, near each other in one passage and scattered over the other.
-TOGETHER = spoken(0, "Maria proposed the second ferry.", "Then lunch came.", "It was good soup.")
-SCATTERED = spoken(100, "Maria liked the soup.", "Second came lunch.", "Proposed was a good ferry.")
+TOGETHER = windowed(0, "Maria proposed the second ferry.", "Then lunch came.", "It was good soup.")
+SCATTERED = windowed(
+    100, "Maria liked the soup.", "Second came lunch.", "Proposed was a ferry."
+)
 
 
 def test_words_that_stand_together_count_for_more() -> None:
