@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import IndexDamaged
 from pipeline.store import word_writer
-from pipeline.store.analysis import fold, passage_terms, query_terms
+from pipeline.store.analysis import fold, passage_terms, query_terms, terms_of_each
 from pipeline.store.catalog import Catalog
 from pipeline.store.word_writer import WordIndexWriter
 from pipeline.store.words import Sieve, WordIndex, restriction
@@ -38,6 +38,15 @@ def found(index: WordIndex, query: str, count: int = 10) -> list[int]:
 
 
 # ---------------------------------------------------------------- terms
+
+
+@given(
+    st.lists(st.text("aB's \x1f\n-1\N{LATIN SMALL LETTER E WITH ACUTE}", max_size=90), max_size=6),
+    st.sampled_from(["", "en", "fr", "de-AT", "xx"]),
+)
+def test_terms_of_many_texts_are_those_of_each(texts: list[str], language: str) -> None:
+    alone = [passage_terms(text, language) for text in texts]
+    assert terms_of_each(texts, language) == alone
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.store.analysis import passage_terms
+from pipeline.store.analysis import terms_of_each
 from pipeline.types import PassageIndex, PassageWindows, Vectors
 
 # BM25 over windows: short texts of about one length, in which a repeated word says little.
@@ -77,18 +77,32 @@ def _words(index: PassageIndex, question: str, passages: Sequence[PassageWindows
     """(w,) BM25 of all windows with the question (Robertson and Zaragoza 2009); how rare a word
     is comes from the whole library, how long a window usually is from these ones."""
     asked = index.term_counts(question)
-    weight = dict(zip(asked, index.rarity(list(asked)) * list(asked.values()), strict=True))
-    texts = [
-        passage_terms(text, windows.language) for windows in passages for text in windows.texts
-    ]
-    usual = sum(map(len, texts)) / len(texts) or 1.0
-    return np.array([_bm25(terms, weight, usual) for terms in texts])
+    weight = dict(
+        zip(asked, (index.rarity(list(asked)) * list(asked.values())).tolist(), strict=True)
+    )
+    texts = [(text, windows.language) for windows in passages for text in windows.texts]
+    terms = _terms(texts)
+    lengths = np.array([len(found) for found in terms], np.float64)
+    damping = _K1 * (1 - _B + _B * lengths / (lengths.mean() or 1.0))
+    said = [Counter([term for term in found if term in weight]) for found in terms]
+    return np.array(
+        [
+            sum(weight[t] * n * (_K1 + 1) / (n + damped) for t, n in sorted(counts.items()))
+            for counts, damped in zip(said, damping.tolist(), strict=True)
+        ],
+        np.float64,
+    )
 
 
-def _bm25(terms: Sequence[str], weight: dict[str, float], usual: float) -> float:
-    times = Counter(term for term in terms if term in weight)
-    damping = _K1 * (1 - _B + _B * len(terms) / usual)
-    return sum(weight[t] * n * (_K1 + 1) / (n + damping) for t, n in sorted(times.items()))
+def _terms(texts: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """The index terms of each (text, language)."""
+    terms: list[list[str]] = [[]] * len(texts)
+    for language in {language for _, language in texts}:
+        places = [place for place, (_, own) in enumerate(texts) if own == language]
+        found = terms_of_each([texts[place][0] for place in places], language)
+        for place, own in zip(places, found, strict=True):
+            terms[place] = own
+    return terms
 
 
 def _scaled(scores: Floats) -> Floats:

@@ -11,7 +11,7 @@ import re
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 DEFAULT_LANGUAGE = "en"
@@ -78,6 +78,8 @@ _SIGNS = "\u0300-\u036f\u0900-\u0963\u0980-\u0dff\u0f00-\u0fff"
 _UNSPACED = re.compile(f"[{_UNSPACED_RANGES}]+")
 _WORDS = re.compile(f"(?:(?![{_UNSPACED_RANGES}])[^\\W_]|[{_SIGNS}])+")
 _ASCII_WORDS = re.compile("[a-z0-9]+")
+_BREAK = "\x1f"  # the unit separator
+_ASCII_RUNS = re.compile(f"[a-z0-9]+|{_BREAK}")
 # "don't" is one word, "bitcoin's" its stem; "l'eau" is two words. Joined, BM25 alone finds .374
 # for .362 (MRR@10, tutorial questions, 960 passages) and no less elsewhere; leaving out stop words
 # or not stemming lost on talks and tutorials.
@@ -95,6 +97,25 @@ def passage_terms(text: str, language: str = "") -> list[str]:
         if len(run) > 1:
             terms += run  # so that a question of one character finds it
     return terms
+
+
+def terms_of_each(texts: Sequence[str], language: str = "") -> list[list[str]]:
+    """`passage_terms` of every text, for short ones in a quarter less time."""
+    joined = _BREAK.join(text.replace(_BREAK, " ") for text in texts)
+    if not joined.isascii():
+        return [passage_terms(text, language) for text in texts]
+    code = (language or DEFAULT_LANGUAGE).partition("-")[0].lower()
+    flat = _APOSTROPHES.sub(" " if code in _ELIDING else "", joined.lower())
+    runs = [run for run in _ASCII_RUNS.findall(flat) if len(run) <= _LONGEST_TERM]
+    stemmer = _stemmer(code)
+    stems = runs if stemmer is None else stemmer.stemWords(runs)
+    each: list[list[str]] = [[] for _ in texts[:1]]
+    for stem in stems:
+        if stem == _BREAK:
+            each.append([])
+        else:
+            each[-1].append(stem)
+    return each
 
 
 def query_terms(text: str, languages: Iterable[str] = ()) -> Counter[str]:
