@@ -179,7 +179,7 @@ def test_another_embedding_model_makes_the_windows_anew(tmp_path: Path) -> None:
         library.reindex("fake:32")
         assert library.search("when does the ferry leave?").moments[0].video_id == "trip"
     with Catalog(tmp_path / "library") as catalog:
-        (row,) = [found.row for found in catalog.passages_of("trip")]
+        (row,) = [found.row for found in catalog.passages_of("trip", "speech")]
         windows = catalog.windows_of([row])[row]
         exact = load_embedder("fake:32").embed(list(windows.texts))
         assert windows.vectors.shape == (4, 32)
@@ -191,9 +191,7 @@ def test_another_embedding_model_makes_the_windows_anew(tmp_path: Path) -> None:
 
 # The same words, near each other in one passage and scattered over the other.
 TOGETHER = windowed(0, "Maria proposed the second ferry.", "Then lunch came.", "It was good soup.")
-SCATTERED = windowed(
-    100, "Maria liked the soup.", "Second came lunch.", "Proposed was a ferry."
-)
+SCATTERED = windowed(100, "Maria liked the soup.", "Second came lunch.", "Proposed was a ferry.")
 
 
 def test_words_that_stand_together_count_for_more() -> None:
@@ -235,3 +233,15 @@ def test_without_a_close_look_passages_are_ranked_by_themselves() -> None:
     ranked = search(index, EMBEDDER, Query("second ferry"), recipe=Recipe(closely=0))
     assert not {"window_question", "window_words"} & set(ranked.names)
     assert len(ranked) == 2
+
+
+def test_what_is_printed_begins_where_the_moment_does() -> None:
+    from pipeline.apps.render import _from_start
+    from pipeline.types import MomentPassage
+
+    text = " ".join(f"word{number:03d}" for number in range(100))  # one word in 0.3 s
+    passage = MomentPassage("p", "speech", 100.0, 130.0, text)
+    assert _from_start(passage, 115.0, 60).startswith("...word050 word051")
+    assert _from_start(passage, 100.0, 60).startswith("word000")
+    assert _from_start(MomentPassage("p", "screen", 100.0, 130.0, text), 115.0, 60)[:7] == "word000"
+    assert _from_start(MomentPassage("p", "speech", 100.0, 130.0, "Short."), 115.0, 60) == "Short."

@@ -31,8 +31,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.retrieve.search import Query, query_vectors
 from pipeline.retrieve.literals import Literal
+from pipeline.retrieve.search import Query, query_vectors
 from pipeline.retrieve.sought import Sought
 from pipeline.types import Embedder, PassageIndex
 

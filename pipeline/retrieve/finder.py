@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.retrieve.filters import Located
     from pipeline.retrieve.fuse import Recipe
     from pipeline.retrieve.search import Query
+    from pipeline.retrieve.titles import VideoTerms
     from pipeline.settings import Settings
     from pipeline.store.catalog import Catalog
     from pipeline.store.index import LibraryIndex
@@ -46,8 +47,9 @@ class Finder:
     shelf: Shelf
     settings: Settings
     _index: LibraryIndex | None = None
-    _placed: tuple[int, Mapping[str, Located]] = field(default=(0, {}))
+    _placed: tuple[tuple[int, bool], Mapping[str, Located]] = field(default=((0, False), {}))
     _shares: tuple[int, Mapping[str, float]] = field(default=(-1, {}))
+    _named: tuple[int, VideoTerms | None] = (-1, None)
     frames: FrameFinder = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +88,14 @@ class Finder:
         if hypothetical is None and model is not None:
             asked = self._expanded(query, took)
         allowed = allowed_passages(index.table, self._resolved(filters), self._whereabouts(filters))
-        ranked = rank(index, embedder, asked, allowed=allowed, recipe=recipe or RECIPE)
+        ranked = rank(
+            index,
+            embedder,
+            asked,
+            allowed=allowed,
+            recipe=recipe or RECIPE,
+            known=self._known(),
+        )
         began_moments = time.perf_counter()
         table = index.table
         videos = {table.videos[number] for number in table.video[ranked.positions]}
@@ -207,11 +216,20 @@ class Finder:
 
     def _found_alone(self, question: str) -> list[tuple[Source, str]]:
         """Source and text of the best passages for the question alone, for `grounded`."""
+        from pipeline.retrieve.filters import allowed_passages
         from pipeline.retrieve.grounded import SHOWN
         from pipeline.retrieve.search import Query, search
 
         index = self.index()
-        ranked = search(index, self.shelf.embedder(), Query(question), depth=SHOWN)
+        allowed = allowed_passages(index.table, Filters(), {})
+        ranked = search(
+            index,
+            self.shelf.embedder(),
+            Query(question),
+            allowed=allowed,
+            depth=SHOWN,
+            known=self._known(),
+        )
         sources = index.table.source[ranked.positions].tolist()
         texts = index.texts(ranked.positions)
         return [(SOURCES[code], text) for code, text in zip(sources, texts, strict=True)]
@@ -277,13 +295,27 @@ class Finder:
         return replace(filters, videos=videos)
 
     def _whereabouts(self, filters: Filters) -> Mapping[str, Located]:
-        """Paths and dates as they are now, read again only after something was committed."""
-        if not (filters.folder or filters.after or filters.before):
+        """What filters ask of videos, read again only after something was committed."""
+        from pipeline.retrieve.filters import asks_of_videos
+
+        if not asks_of_videos(filters):
             return {}
-        version = self.catalog.data_version()
-        if self._placed[0] != version:
-            self._placed = version, self.catalog.whereabouts()
+        named = bool(filters.people or filters.tags or filters.places)
+        wanted = self.catalog.data_version(), named
+        if self._placed[0] != wanted:
+            self._placed = wanted, self.catalog.whereabouts(named=named)
         return self._placed[1]
+
+    def _known(self) -> VideoTerms:
+        """Titles and other metadata as terms, read again only after something was committed."""
+        from pipeline.retrieve.titles import video_terms
+
+        version = self.catalog.data_version()
+        named_at, named = self._named
+        if named is None or named_at != version:
+            named = video_terms(self.catalog.metadata(described=False))
+            self._named = version, named
+        return named
 
 
 def check_question(question: str) -> None:

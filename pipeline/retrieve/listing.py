@@ -31,7 +31,12 @@ from pipeline.types import (
 )
 
 # Which source a stage makes text of; "passages" are made of all.
-_MAKES: Mapping[str, Source] = {"speech": "speech", "screen": "screen", "captions": "caption"}
+_MAKES: Mapping[str, Source] = {
+    "speech": "speech",
+    "screen": "screen",
+    "captions": "caption",
+    "sounds": "sound",
+}
 
 
 class Known(Protocol):

@@ -93,7 +93,7 @@ class _Draft:
     def begin_at_cut(self, cuts: Sequence[float]) -> None:
         """Leave out of the lead what is of another shot than what answers."""
         cut = cuts[at - 1] if (at := bisect_right(cuts, self.hits[0].first)) else 0.0
-        if self.start < cut < self.end:
+        if self.start < cut <= self.start + LEAD_SECONDS and cut < self.end:
             self.start = cut
 
     def takes(self, hit: _Hit) -> bool:

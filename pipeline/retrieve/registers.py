@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.types import SOURCES, PassageTable, Source
+from pipeline.types import CITABLE, SOURCES, PassageTable, Source
 
 _LEAST_SHARE = 0.05  # of all passages, for a source to be worth imitating
 
@@ -25,6 +25,7 @@ ANY_KINDS: tuple[Source, ...] = ("speech", "caption", "screen")
 def kinds_of(table: PassageTable) -> tuple[Source, ...]:
     """The sources worth imitating, the most common first; `ANY_KINDS` for an empty library."""
     counts = np.bincount(table.source, minlength=len(SOURCES))
+    counts *= [source in CITABLE for source in SOURCES]  # chapters and summaries are not sought
     least = _LEAST_SHARE * counts.sum()
     common = [SOURCES[i] for i in np.argsort(-counts, kind="stable") if counts[i] > least]
     return tuple(common) or ANY_KINDS

@@ -20,7 +20,16 @@ from numpy.typing import NDArray
 from pipeline.errors import LibraryNotFound, UsageError
 from pipeline.retrieve.drift import on_subject
 from pipeline.retrieve.exact import EXACT, exact_matches, holds_rare_words, lift
-from pipeline.retrieve.fuse import HYDE_SIGNALS, QUESTION_SIGNALS, Fused, Recipe, Signals, fuse
+from pipeline.retrieve.fuse import (
+    HYDE_SIGNALS,
+    QUESTION_SIGNALS,
+    TITLE,
+    Fused,
+    Recipe,
+    Signals,
+    fuse,
+)
+from pipeline.retrieve.titles import NO_HINTS, VideoTerms, hinted_passages, hints_of, lifts
 from pipeline.retrieve.windows import CloseLook, look_closely
 from pipeline.types import Embedder, PassageIndex, PassageTable, Vectors
 
@@ -85,6 +94,7 @@ def search(
     depth: int = 200,
     recipe: Recipe = RECIPE,
     exact_rows: int = EXACT_ROWS,
+    known: VideoTerms | None = None,
 ) -> Ranked:
     """The best `depth` passages for `query` among those `allowed` (n,), all when None.
 
@@ -92,7 +102,8 @@ def search(
     finds nothing. The same query on the same index gives the same answer. Words are looked up
     while the query is embedded: `took_ms["embed"]` is what is waited for after that.
     Hypothetical passages that are about something else are left out (`drift`), and exact matches
-    of what the question quotes come first (`exact`).
+    of what the question quotes come first (`exact`). `known` is what the catalog knows of videos
+    beside their text (`titles`).
     """
     table = index.table
     if not len(table):
@@ -102,13 +113,15 @@ def search(
         embedded = aside.submit(embedder.embed, query.texts)
         words = index.words(_word_queries(query), recipe.top, allowed)
         held = exact_matches(index, query.text, allowed)
+        hints = hints_of(index, query.text, known) if known else NO_HINTS
         laps.lap("words")
         asked, vectors = _without_drift(index, query, embedded.result())
     laps.lap("embed")
     if asked is not query:
         words = index.words(_word_queries(asked), recipe.top, allowed)
         laps.lap("words")
-    listed = [*words, (held, np.zeros(len(held)))]
+    hinted = hinted_passages(index, hints, vectors, allowed)
+    listed = [*words, *((found, np.zeros(len(found))) for found in (held, hinted))]
     candidates, cosines = _dense(index, vectors, listed, allowed, recipe.top, exact_rows)
     laps.lap("vectors")
     # Rounded, so that equal texts score the same whatever product they came from.
@@ -116,15 +129,19 @@ def search(
     signals = Signals(HYDE_SIGNALS if asked.expanded else QUESTION_SIGNALS, scores)
     pool = _Pool(table, candidates)
     coarse = pool.fused(signals, recipe)
-    best = pool.order(coarse.scores)[: recipe.closely]
+    best = _closely(pool.order(coarse.scores), np.isin(candidates, hinted), recipe.closely)
     laps.lap("fuse")
-    look = look_closely(index, candidates[best], vectors, query.text)
+    look = look_closely(index, candidates[best], vectors, query.text, hints)
     laps.lap("windows")
-    closely = np.vstack([look.cosines, look.words])
-    fused = pool.fused(replace(signals, windows=(best, closely)), recipe) if len(best) else coarse
+    if len(best):
+        closely = (best, np.vstack([look.cosines, look.words]))
+        fused = pool.fused(replace(signals, windows=closely, titles=look.title), recipe)
+    else:
+        fused = coarse
     if asked.expanded and not len(held):
         held = _kept_first(index, pool, signals, recipe, fused, query.text, allowed)
-    fused = _lifted(fused, np.isin(candidates, held))
+    fused = _with_part(fused, TITLE, lifts(hints, table, candidates))
+    fused = _with_part(fused, EXACT, lift(fused.scores, np.isin(candidates, held)))
     order = pool.order(fused.scores)[:depth]
     ranked = Ranked(
         candidates[order],
@@ -238,6 +255,13 @@ class _Pool:
         return np.lexsort((self.candidates, self.source, self.start, self.names, -scores))
 
 
+def _closely(order: NDArray[np.int64], hinted: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """The first `count` of `order`, and those `hinted` (c,) wherever they stand in it."""
+    if not count:
+        return order[:0]
+    return order[(np.arange(len(order)) < count) | hinted[order]]
+
+
 def _kept_first(
     index: PassageIndex,
     pool: _Pool,
@@ -259,13 +283,16 @@ def _kept_first(
     return position if rare else np.zeros(0, np.int64)
 
 
-def _lifted(fused: Fused, held: NDArray[np.bool_]) -> Fused:
-    """The scores with exact matches on top, and what that adds as a part of its own."""
-    bonus = lift(fused.scores, held)
-    if not bonus.any():
+def _with_part(fused: Fused, name: str, part: NDArray[np.float64]) -> Fused:
+    """The scores with `part` (c,) added, under its name."""
+    if not part.any():
         return fused
-    parts = np.vstack([fused.parts, bonus])
-    return Fused(fused.scores + bonus, (*fused.names, EXACT), parts)
+    scores = fused.scores + part
+    if name not in fused.names:
+        return Fused(scores, (*fused.names, name), np.vstack([fused.parts, part]))
+    parts = fused.parts.copy()
+    parts[fused.names.index(name)] += part
+    return Fused(scores, fused.names, parts)
 
 
 def _focus(pool: _Pool, best: NDArray[np.int64], look: CloseLook) -> NDArray[np.float64]:
