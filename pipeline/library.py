@@ -13,7 +13,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -26,23 +27,30 @@ from pipeline.settings import Settings, load_settings
 from pipeline.store.catalog import Catalog
 from pipeline.store.passages import EmbeddingSpace
 from pipeline.store.synchronise import library_indexes
+from pipeline.store.work import lease_owner
 from pipeline.types import (
+    CITABLE,
+    FROM_FILE,
     IMPORTED,
     SOURCES,
     TEXT_STAGES,
     Answer,
+    Chapters,
     Check,
     Embedder,
     Filters,
     Image,
     LanguageModel,
     Listing,
+    Metadata,
     Progress,
     ProgressEvent,
     SearchResult,
     Segment,
     Source,
     StageRecord,
+    Summary,
+    TitledSpan,
     Video,
     VideoReport,
     VideoStatus,
@@ -50,6 +58,8 @@ from pipeline.types import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.ingest.correcting import Edited
+    from pipeline.ingest.level_stage import LevelStage
     from pipeline.ingest.rows import ImportedVideo
     from pipeline.retrieve.expand import Expansion
     from pipeline.retrieve.fuse import Recipe
@@ -60,6 +70,7 @@ _log = logging.getLogger(__name__)
 
 _SYNCHRONISE_SECONDS = 15.0  # between two updates of the indexes during a long `add`
 _REINDEX_BATCH = 512
+_EDIT_SECONDS = 120.0  # that a correction may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,7 @@ class AddResult:
 class ImportResult:
     videos: tuple[VideoReport, ...]
     rows: int
-    errors: tuple[tuple[int, str], ...]  # (line, message)
+    errors: tuple[tuple[int, str], ...]  # (line, message); line 0 for a file that has no rows
     took_ms: Mapping[str, float]
 
 
@@ -100,6 +111,11 @@ def plan_of(paths: Sequence[str | Path], settings: Settings) -> Plan:
         "screen": shelf.name("screen"),
         "captions": captions or f"none: {shelf.reason('captions')}",
     }
+    if settings.levels != "none":
+        writer = "" if settings.levels == "text" else shelf.name("language")
+        stages["levels"] = f"chapters and a summary by {writer or 'the text itself'}"
+    if settings.sound_model:
+        stages["sounds"] = shelf.name("sounds")
     if settings.frame_model:
         stages["frames"] = shelf.name("frames")
     sizes = tuple((str(file), file.stat().st_size) for file in files)
@@ -138,6 +154,7 @@ class Library:
         )
         self._indexes = library_indexes(self.path, settings.chroma)
         self._finder = Finder(self._catalog, self._indexes, self._shelf, settings)
+        self._levels: LevelStage | None = None
 
     def close(self) -> None:
         self._indexes.close()
@@ -179,6 +196,41 @@ class Library:
         reports.sort(key=lambda report: order.get(report.path, len(order)))
         return AddResult(tuple(reports), {"total": _since(began)})
 
+    def import_text(self, path: str | Path, progress: Progress | None = None) -> ImportResult:
+        """Import what is known of videos that need not be here; see `footnote import`.
+
+        `path` holds rows (`import_rows`), or is a file of subtitles, a transcript of Whisper or an
+        .info.json with the files of its name beside it, or a folder of these: content decides.
+        Videos that are there themselves are passed over in a folder: `add` reads both. Raises
+        `UsageError` for a path that is not there or holds none of this.
+        """
+        from pipeline.ingest.bundles import BundleImporter, find_bundles
+        from pipeline.media.bundles import is_rows
+        from pipeline.media.child import MediaReader
+
+        path = Path(path).expanduser()
+        if not path.is_dir() and is_rows(path):
+            return self.import_rows(path, progress)
+        began = time.perf_counter()
+        bundles = find_bundles(path, self.path)
+        self._finder.check_embedding()
+        with MediaReader(self.settings.media_memory_mb, self.settings.media_timeout) as media:
+            importer = BundleImporter(self._catalog, media, alone=not path.is_dir())
+            report = progress or _silent
+
+            def imported() -> Iterator[VideoReport]:
+                for number, bundle in enumerate(bundles, 1):
+                    found = importer.read(bundle)
+                    if isinstance(found, VideoReport):
+                        yield found
+                    elif found:
+                        yield self._import_video(found)
+                    report(ProgressEvent(path.name, "import", number, len(bundles), "videos"))
+
+            reports = self._synchronised(imported())
+        errors = tuple((0, problem) for problem in importer.problems)
+        return ImportResult(tuple(reports), importer.rows, errors, {"total": _since(began)})
+
     def import_rows(self, file: str | Path, progress: Progress | None = None) -> ImportResult:
         """Import timed text from a JSONL file; the videos it names are replaced.
 
@@ -202,6 +254,95 @@ class Library:
         errors = tuple((problem.line, problem.message) for problem in rows.errors)
         return ImportResult(tuple(reports), count, errors, {"total": _since(began)})
 
+    def edit(
+        self,
+        reference: str,
+        *,
+        at: float | None = None,
+        within: float = 0.0,
+        segment: int | None = None,
+        source: Source | None = None,
+        text: str | None = None,
+        speaker: str | None = None,
+        **facts: str | Sequence[str],
+    ) -> Edited:
+        """Correct a segment's text or speaker, or what is known of the video; see `footnote edit`.
+
+        The segment is the one at `at` seconds (`ingest.correcting.segment_at`) or number `segment`
+        of `show`; `facts` are title, date, place, people, tags. The correction stays when the
+        video is read again. Raises `UsageError` where nothing is meant or nothing would change.
+        """
+        from pipeline.ingest.correcting import FACTS, correct_facts, correct_segment, pick
+
+        if wrong := facts.keys() - set(FACTS):
+            raise UsageError(f"nothing is known as {min(wrong)!r}", f"one of {', '.join(FACTS)}")
+        of_segment = text is not None or speaker is not None
+        if of_segment == bool(facts):
+            raise UsageError("give either what a segment says, or facts of the video", "--text")
+        video_id = self._catalog.resolve(reference)
+        with self._being_edited(video_id):
+            if facts:
+                given = {n: [v] if isinstance(v, str) else list(v) for n, v in facts.items()}
+                return correct_facts(self._catalog, video_id, given)
+            meant = pick(
+                self._catalog.segments(video_id), at, within, segment, source, text is None
+            )
+            self._finder.check_embedding()
+            done = correct_segment(
+                self._catalog,
+                self._shelf.embedder(),
+                video_id,
+                meant,
+                text=text,
+                speaker=speaker,
+                seconds=self.settings.passage_seconds,
+            )
+            self._levels_follow(done)
+        self._synchronise()
+        return done
+
+    def undo_edit(self, reference: str) -> Edited:
+        """Take back the last `edit` of a video. Raises `UsageError` when there is none."""
+        from pipeline.ingest.correcting import undo_last
+
+        video_id = self._catalog.resolve(reference)
+        with self._being_edited(video_id):
+            undone = undo_last(
+                self._catalog,
+                self._shelf.embedder,
+                video_id,
+                seconds=self.settings.passage_seconds,
+            )
+            self._levels_follow(undone)
+        self._synchronise()
+        return undone
+
+    def _levels_follow(self, done: Edited) -> None:
+        """Chapters and a summary that were made of the text alone are made of the corrected text;
+        what a model wrote waits for the next `add`."""
+        record = self._catalog.stage(done.video_id, "levels")
+        spoken = any(correction.source in CITABLE for correction in done.corrections)
+        if spoken and self._level_stage().follows_at_once(record):
+            self._make_levels(self._catalog.video(done.video_id), ())
+
+    def edits(self, reference: str) -> Edited:
+        """What was corrected of a video and is not taken back, first to last."""
+        from pipeline.ingest.correcting import Edited
+
+        video_id = self._catalog.resolve(reference)
+        return Edited(video_id, tuple(self._catalog.corrections(video_id)))
+
+    @contextmanager
+    def _being_edited(self, video_id: str) -> Iterator[None]:
+        """No `add` works on the video meanwhile, and no other edit."""
+        owner = lease_owner()
+        if not self._catalog.claim(video_id, "add", owner, _EDIT_SECONDS):
+            raise UsageError(f"footnote add is working on {video_id}", "try again when it is done")
+        try:
+            yield
+        finally:
+            self._catalog.release(video_id, "add", owner)
+
     def remove(self, references: Sequence[str]) -> list[str]:
         """Remove videos by id, unique prefix or path, with everything known only through them.
 
@@ -221,9 +362,11 @@ class Library:
     def videos(self) -> list[VideoSummary]:
         """All videos by id."""
         counts, stages = self._catalog.segment_counts(), self._catalog.all_stages()
+        known = self._catalog.metadata(described=False)
         return [
-            _summary(v, counts.get(v.video_id, {}), stages.get(v.video_id, {}))
+            _summary(v, counts.get(v.video_id, {}), stages.get(v.video_id, {}), known[v.video_id])
             for v in self._catalog.videos()
+            if v.video_id in known  # another process may have added it meanwhile
         ]
 
     def show(self, reference: str) -> tuple[VideoSummary, list[Segment]]:
@@ -233,7 +376,40 @@ class Library:
         counts: dict[str, int] = {}
         for segment in segments:
             counts[segment.source] = counts.get(segment.source, 0) + 1
-        return _summary(video, counts, self._catalog.stages(video.video_id)), segments
+        known = self._catalog.metadata([video.video_id])[video.video_id]
+        return _summary(video, counts, self._catalog.stages(video.video_id), known), segments
+
+    def chapters(self, reference: str) -> Chapters:
+        """The chapters of one video: its own, else those a language model or the text gives.
+
+        Raises `VideoNotFound`.
+        """
+        video = self._catalog.video(self._catalog.resolve(reference))
+        rows = self._catalog.segments(video.video_id, "chapter")
+        spans = tuple(TitledSpan(r.start, r.end, r.text, FROM_FILE in r.flags) for r in rows)
+        return Chapters(video.video_id, video.title, spans, self._levels_note(video, bool(spans)))
+
+    def summary(self, reference: str) -> Summary:
+        """The summary of one video, each sentence with the places that it is taken from.
+
+        Raises `VideoNotFound`.
+        """
+        from pipeline.ingest.underneath import summary_of
+
+        video = self._catalog.video(self._catalog.resolve(reference))
+        told = summary_of(self._catalog.segments(video.video_id))
+        text = " ".join(sentence.text for sentence in told)
+        note = self._levels_note(video, bool(told))
+        return Summary(video.video_id, video.title, text, told, note)
+
+    def _levels_note(self, video: Video, there: bool) -> str:
+        """Why there is nothing, or what is owed."""
+        record = self._catalog.stage(video.video_id, "levels")
+        if record is None and not there:
+            return "not made yet; footnote add makes them" if video.path else "not made"
+        if record is not None and record.status == "pending":
+            return f"pending: {record.reason}"
+        return "" if there else "it has little text, or stays with one subject"
 
     def locate(self, reference: str, seconds: float) -> tuple[str, float]:
         """The file of a video, and `seconds` held within its length."""
@@ -430,6 +606,7 @@ class Library:
             report(ProgressEvent("reindex", "embedding", done, total, "passages"))
         self._catalog.adopt_next_embeddings(space)
         self._shelf = Shelf(self.settings, embedder.name, embedder=embedder)
+        self._levels = None
         self._finder = Finder(self._catalog, self._indexes, self._shelf, self.settings)
         self._synchronise()
         return {"passages": total, "embedding": embedder.name, "dimension": embedder.dimension}
@@ -437,7 +614,9 @@ class Library:
     # ------------------------------------------------------------ inside
 
     def _import_video(self, imported: ImportedVideo) -> VideoReport:
+        from pipeline.ingest.correcting import unfitting
         from pipeline.ingest.embedding import embed_segments, write_passages
+        from pipeline.ingest.levels import LEVELS
 
         catalog, embedder = self._catalog, self._shelf.embedder()
         known = catalog.video(imported.video_id) if catalog.has_video(imported.video_id) else None
@@ -445,8 +624,9 @@ class Library:
         segments: dict[Source, list[Segment]] = {source: [] for source in SOURCES}
         for segment in dict.fromkeys(imported.segments):  # a row that is there twice was said once
             segments[segment.source].append(segment)
+        corrected = {s: catalog.corrected(video.video_id, s, rows) for s, rows in segments.items()}
         embedded = embed_segments(
-            catalog, embedder, segments, seconds=self.settings.passage_seconds
+            catalog, embedder, corrected, seconds=self.settings.passage_seconds
         )
         records = {name: StageRecord(name, "done", IMPORTED) for name in TEXT_STAGES}
         with catalog.transaction():
@@ -456,11 +636,44 @@ class Library:
                 catalog.replace_segments(video.video_id, source, some)
             write_passages(catalog, video.video_id, embedded)
             catalog.put_video(video)
+            if not catalog.has_metadata(video.video_id, "file"):
+                own = Metadata(video.title, video.date, url=video.url, language=video.language)
+                catalog.put_metadata(video.video_id, "file", own)
+            catalog.put_metadata(video.video_id, "import", imported.metadata(), keep=True)
             for record in records.values():
                 catalog.put_stage(video.video_id, record)
+        if self.settings.levels != "none":
+            keep = [source for source in LEVELS if segments[source]]
+            records["levels"] = self._make_levels(video, keep)
         status: VideoStatus = "updated" if known else "added"
-        replaced = f"replaces the text read from {known.path}" if known and known.sha256 else ""
-        return VideoReport(video.video_id, video.path, status, records, replaced)
+        told = [f"replaces the text read from {known.path}"] if known and known.sha256 else []
+        told += unfitting(catalog.corrections(video.video_id))
+        return VideoReport(video.video_id, video.path, status, records, "; ".join(told))
+
+    def _make_levels(self, video: Video, keep: Sequence[Source]) -> StageRecord:
+        """Chapters and a summary of an imported video, but for those that were imported."""
+        began, catalog = time.perf_counter(), self._catalog
+        made = self._level_stage().make(
+            video,
+            lambda key: catalog.get_output(key, video.video_id),
+            lambda key, value: catalog.put_output(key, video.video_id, value),
+            imported=True,
+            keep=keep,
+        )
+        took, calls = time.perf_counter() - began, made.model_calls
+        record = StageRecord("levels", made.status, made.key, made.reason, took, calls)
+        with catalog.transaction():
+            made.write()
+            catalog.put_stage(video.video_id, record)
+        return record
+
+    def _level_stage(self) -> LevelStage:
+        """Made once: it reads its prompts."""
+        from pipeline.ingest.level_stage import LevelStage
+
+        if self._levels is None:
+            self._levels = LevelStage(self._catalog, self._shelf, self.settings)
+        return self._levels
 
     def _synchronised(self, reports: Iterable[VideoReport]) -> list[VideoReport]:
         """Draw all `reports`; the indexes follow every few seconds, and at the end."""
@@ -492,6 +705,7 @@ def _imported_video(imported: ImportedVideo, known: Video | None) -> Video:
         imported.video_id, "", added=datetime.now(UTC).isoformat(timespec="seconds")
     )
     own_file = bool(video.sha256)
+    chapters = [asdict(chapter) for chapter in imported.chapters]
     return replace(
         video,
         title=video.title if own_file and imported.title == imported.video_id else imported.title,
@@ -500,16 +714,30 @@ def _imported_video(imported: ImportedVideo, known: Video | None) -> Video:
         date=imported.date or video.date,
         language=imported.language,
         url=imported.url or video.url,
+        sidecars=video.sidecars if own_file else imported.sidecars,
+        media={**video.media, **({"chapters": chapters} if chapters else {})},
     )
 
 
 def _summary(
-    video: Video, counts: Mapping[str, int], stages: Mapping[str, StageRecord]
+    video: Video, counts: Mapping[str, int], stages: Mapping[str, StageRecord], known: Metadata
 ) -> VideoSummary:
     pending = tuple(n for n, r in stages.items() if r.status in ("pending", "failed"))
     sources: dict[str, int] = {source: counts[source] for source in SOURCES if source in counts}
     return VideoSummary(
-        video.video_id, video.title, video.path, video.duration, video.added, sources, pending
+        video.video_id,
+        video.title,
+        video.path,
+        video.duration,
+        video.added,
+        sources,
+        pending,
+        video.date,
+        known.people,
+        known.place,
+        known.tags,
+        video.url,
+        known.description,
     )
 
 

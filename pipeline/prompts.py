@@ -28,6 +28,10 @@ PLACEHOLDERS: dict[str, frozenset[str]] = {
     "answer_system": frozenset(),
     "answer": frozenset({"question", "evidence"}),
     "caption": frozenset({"title", "time", "speech", "screen"}),
+    "chapters": frozenset({"title", "part", "before", "guide", "transcript"}),
+    "summary": frozenset({"title", "part", "count", "transcript"}),
+    "summary_fuse": frozenset({"title", "count", "parts"}),
+    "summary_restore": frozenset({"title", "count", "summary", "missing"}),
     "rerank": frozenset({"question", "count", "passages"}),
     "rerank_frames": frozenset({"question", "count", "passages"}),
 }

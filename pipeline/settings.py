@@ -52,7 +52,8 @@ class Settings(BaseSettings):
     language_model: str = ""
     screen_reader: str = "rapidocr"
     speech_detector: str = "silero"
-    diarisation: str = ""  # "channels", "pyannote:MODEL"; "": channels, where two clearly take turns
+    # "none", "channels", "pyannote:MODEL"; "": channels, where two clearly take turns on them
+    diarisation: str = ""
     sound_model: str = ""  # "transformers:MODEL" names music, applause, barking; "": nothing does
     frame_model: str = ""  # embeds key frames, to search by pictures; "": there is no such search
 
@@ -72,6 +73,10 @@ class Settings(BaseSettings):
     glossary: tuple[str, ...] = ()  # names and terms as they are written; and see glossary.txt
     speakers: tuple[str, ...] = ()  # names for the left and the right channel, for speaker 0, 1 ...
     passage_seconds: float = 30.0
+
+    # chapters and summaries: "auto" asks the language model, where there is one, about videos that
+    # are added; "model" about imported ones too; "text" asks none; "none" makes neither
+    levels: Literal["auto", "model", "text", "none"] = "none"
 
     # frames
     screen_frames_per_second: float = 2.0

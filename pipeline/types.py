@@ -30,6 +30,10 @@ Image = NDArray[np.uint8]  # (height, width, 3), RGB
 Vectors = NDArray[np.float32]  # (n, dimension), rows of unit length
 
 SAMPLE_RATE = 16_000
+# Loudness (root mean square) of each channel of a track, (n, channels), a row for every
+# LEVEL_SECONDS on the clock; (0, 0) where there is only one channel, or it was not asked for.
+Levels = NDArray[np.float32]
+LEVEL_SECONDS = 0.05
 MAX_MOMENT_SECONDS = 60.0
 
 
@@ -40,6 +44,13 @@ def check_interval(start: float, end: float, what: str) -> None:
 
 
 # ---------------------------------------------------------------- timed text
+
+# Begins a flag of speech that nobody said: shown, but in no passage and under no citation.
+INVENTED = "invented: "
+# Begins a flag that says what stood in a text before it was corrected: no doubt about it.
+CORRECTED = "corrected: "
+# The flag of a chapter that the file, or what was published with it, gives itself.
+FROM_FILE = "from the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,33 @@ class Segment:
         if self.source not in SOURCES:
             raise ClockError(f"unknown source {self.source!r}; one of {', '.join(SOURCES)}")
         check_interval(self.start, self.end, f"{self.source} segment {self.text[:40]!r}")
+
+    @property
+    def invented(self) -> bool:
+        """Whether nobody said or showed this: it is kept, but neither searched nor cited."""
+        return any(flag.startswith(INVENTED) for flag in self.flags)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether there is a reason not to trust this text."""
+        return any(not flag.startswith((CORRECTED, FROM_FILE)) for flag in self.flags)
+
+    @property
+    def confidence(self) -> float:
+        """Mean probability of its words, in [0, 1]; 1.0 where the maker gives none."""
+        return sum(w.probability for w in self.words) / len(self.words) if self.words else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """From when to when one speaker has the word."""
+
+    start: float
+    end: float
+    speaker: str
+
+    def __post_init__(self) -> None:
+        check_interval(self.start, self.end, f"turn of {self.speaker!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +166,52 @@ class Video:
     media: Mapping[str, object] = field(default_factory=dict)  # facts of the container
 
 
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What is known of a video beside its text; empty where nothing is."""
+
+    title: str = ""
+    date: str = ""  # ISO 8601, UTC
+    people: tuple[str, ...] = ()  # who made it, who is in it
+    place: str = ""
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    url: str = ""
+    language: str = ""  # ISO 639-1
+
+
+# Who says so, the most trusted first: a user's correction, an import, files beside the video, the
+# container's own tags, and what was known when nobody said anything (the file's name and time).
+Origin = Literal["edit", "import", "sidecar", "container", "file"]
+ORIGINS: tuple[Origin, ...] = ("edit", "import", "sidecar", "container", "file")
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One value that a user has corrected. Those of one command share `edit`.
+
+    Of a segment: `field` is "text" or "speaker", `said` the text it had, times those it had. Of
+    the video itself: `source` is "", `field` a field of `Metadata`, and values are JSON lists.
+    `fits` is False where what was read since has nothing that it applies to.
+    """
+
+    edit: int
+    field: str
+    replaced: str
+    value: str
+    source: str = ""
+    start: float = 0.0
+    end: float = 0.0
+    said: str = ""
+    made: str = ""  # ISO 8601, UTC
+    fits: bool = True
+
+
 # What makes a video's text and passages.
-TEXT_STAGES = ("speech", "screen", "captions", "passages")
-# What is done with every video, in order; the last one only where a frame model is set.
-STAGES = ("probe", "frames", *TEXT_STAGES, "frame_vectors")
+TEXT_STAGES = ("speech", "screen", "captions", "sounds", "passages")
+# What is done with every video, in order; `sounds` only where a sound model is set, the last one
+# where a frame model is.
+STAGES = ("probe", "frames", *TEXT_STAGES, "levels", "frame_vectors")
 # The key of text that `footnote import` brought: no stage made it, so no stage redoes it.
 IMPORTED = "imported"
 
@@ -192,6 +272,60 @@ class VideoSummary:
     added: str
     sources: Mapping[str, int]  # source -> number of segments
     pending: tuple[str, ...]  # stages
+    date: str = ""
+    people: tuple[str, ...] = ()
+    place: str = ""
+    tags: tuple[str, ...] = ()
+    url: str = ""
+    description: str = ""  # of a single video only: it can be long
+
+
+@dataclass(frozen=True, slots=True)
+class TitledSpan:
+    """One chapter. `from_file`: the file, or what was published with it, names it so."""
+
+    start: float
+    end: float
+    title: str
+    from_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chapters:
+    """The chapters of a video, by time. `note` says why there are none, or what is to come."""
+
+    video_id: str
+    title: str
+    chapters: tuple[TitledSpan, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was perceived: what a reader is sent to."""
+
+    start: float
+    end: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class SummarySentence:
+    """A sentence of a summary, and the places that it is taken from."""
+
+    text: str
+    citations: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The summary of a video. `note` says why there is none, or what is to come."""
+
+    video_id: str
+    title: str
+    summary: str
+    sentences: tuple[SummarySentence, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +342,8 @@ class Check:
 class Filters:
     """What a search is restricted to; empty means no restriction.
 
-    `after` (inclusive) and `before` (exclusive) compare ISO dates with the video's date.
+    `after` (inclusive) and `before` (exclusive) compare ISO dates with the video's date. One of
+    `people`, of `tags` and of `places` must be the video's: all words of it, in any case.
     """
 
     videos: tuple[str, ...] = ()
@@ -216,6 +351,9 @@ class Filters:
     folder: str = ""
     after: str = ""
     before: str = ""
+    people: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------- search and answer
@@ -372,8 +510,38 @@ class Transcriber(Protocol):
 
     name: str
 
-    def transcribe(self, audio: Audio, language: str = "") -> list[Segment]:
-        """`speech` segments with words; times count from the start of `audio`."""
+    def transcribe(
+        self, audio: Audio, language: str = "", terms: Sequence[str] = ()
+    ) -> list[Segment]:
+        """`speech` segments with words; times count from the start of `audio`.
+
+        `terms` are names and words that may be said, as they are written, most important first.
+        """
+        ...
+
+
+class Diariser(Protocol):
+    """Who has the word when."""
+
+    name: str
+
+    def turns(self, audio: Audio, levels: Levels) -> list[Turn]:
+        """Turns by start, of one speaker disjoint; none where it cannot tell anybody apart.
+
+        `levels` are the channels of the track that `audio` was mixed from. Speakers are named
+        in the way of the diariser: "left", "SPEAKER_00".
+        """
+        ...
+
+
+class SoundClassifier(Protocol):
+    """What a stretch of sound is: music, applause, barking."""
+
+    name: str
+    seconds: float  # how much it listens to at once
+
+    def classify(self, windows: Sequence[Audio]) -> list[Mapping[str, float]]:
+        """Per window, label -> score in [0, 1]; labels below a twentieth may be left out."""
         ...
 
 

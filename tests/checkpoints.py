@@ -18,6 +18,9 @@ WORDS = (
 )  # fmt: skip
 
 
+# Labels of AudioSet that the made sound classifier has.
+SOUNDS = ("Speech", "Music", "Applause", "Bark")
+
 # What the made Whispers say, whatever they hear: token by position, prompt included.
 SAID = "Hello from the checkpoint."
 _WIDTH, _HEADS, _LAYERS, _CONTEXT, _VOCABULARY = 32, 2, 2, 448, 51865
@@ -244,6 +247,59 @@ def siglip(folder: Path) -> Path:
     SiglipModel(config).save_pretrained(target)
     SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(target)
     tokenizer.save_pretrained(target)
+    return target
+
+
+def ast_classifier(folder: Path, labels: tuple[str, ...] = SOUNDS) -> Path:
+    """An Audio Spectrogram Transformer of two layers that hears half a second: a folder."""
+    import torch
+    from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
+
+    torch.manual_seed(0)
+    config = ASTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_length=48,
+        num_mel_bins=32,
+        id2label=dict(enumerate(labels)),
+        label2id={label: at for at, label in enumerate(labels)},
+    )
+    target = folder / f"tiny-ast-{len(labels)}"
+    ASTForAudioClassification(config).save_pretrained(target)
+    ASTFeatureExtractor(num_mel_bins=32, max_length=48).save_pretrained(target)
+    return target
+
+
+def wav2vec2_classifier(folder: Path, rate: int = 16_000) -> Path:
+    """A wav2vec 2 of two layers that tells "dog" from "cat": a folder."""
+    import torch
+    from transformers import (
+        Wav2Vec2Config,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2ForSequenceClassification,
+    )
+
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        conv_dim=(16, 16),
+        conv_stride=(10, 10),
+        conv_kernel=(10, 10),
+        num_feat_extract_layers=2,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+        classifier_proj_size=16,
+        id2label={0: "dog", 1: "cat"},
+        label2id={"dog": 0, "cat": 1},
+    )
+    target = folder / f"tiny-wav2vec2-{rate}"
+    Wav2Vec2ForSequenceClassification(config).save_pretrained(target)
+    Wav2Vec2FeatureExtractor(sampling_rate=rate).save_pretrained(target)
     return target
 
 

@@ -73,11 +73,14 @@ def test_list_show_status_remove(talk: Footnote) -> None:
     (video,) = talk.json("list")["videos"]
     assert set(video) == {
         "video_id", "title", "path", "duration", "added", "sources", "pending",
+        "date", "people", "place", "tags", "url",
     }  # fmt: skip
     assert video["sources"] == {"speech": 2}
     shown = talk.json("show", "tal")
     assert {key: shown[key] for key in video} == video
-    assert set(shown["segments"][0]) == {"source", "start", "end", "text", "speaker", "flags"}
+    assert set(shown["segments"][0]) == {
+        "source", "start", "end", "text", "speaker", "flags", "number",
+    }  # fmt: skip
     assert talk.json("status")["counts"]["segments"] == 2
     assert talk.json("remove", "talk") == {"removed": ["talk"]}
     assert talk.json("list") == {"videos": []}

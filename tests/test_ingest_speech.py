@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,12 +17,13 @@ from pipeline.ingest.speech import (
     Transcript,
     clip,
     detect_speech,
+    finish,
     speech_chunks,
     split_utterance,
     transcribe,
 )
 from pipeline.ingest.tracks import choose_tracks
-from pipeline.types import SAMPLE_RATE, Audio, Segment, Word
+from pipeline.types import SAMPLE_RATE, Audio, Segment, Turn, Word
 
 WORD_SECONDS = 0.5
 
@@ -50,7 +51,9 @@ class SaysTheLoudness:
         self.heard: list[tuple[int, str]] = []
         self._language = language
 
-    def transcribe(self, audio: Audio, language: str = "") -> list[Segment]:
+    def transcribe(
+        self, audio: Audio, language: str = "", terms: Sequence[str] = ()
+    ) -> list[Segment]:
         self.heard.append((len(audio), language))
         words = []
         for start in np.arange(0, len(audio) / SAMPLE_RATE - 0.25, WORD_SECONDS).tolist():
@@ -113,10 +116,12 @@ def test_a_killed_run_loses_at_most_one_chunk() -> None:
     kept = Outputs()
 
     class Dies(SaysTheLoudness):
-        def transcribe(self, audio: Audio, language: str = "") -> list[Segment]:
+        def transcribe(
+            self, audio: Audio, language: str = "", terms: Sequence[str] = ()
+        ) -> list[Segment]:
             if len(self.heard) == 2:
                 raise KeyboardInterrupt
-            return super().transcribe(audio, language)
+            return super().transcribe(audio, language, terms)
 
     with pytest.raises(KeyboardInterrupt):
         kept.heard_by(audio, Dies())
@@ -301,3 +306,60 @@ def test_a_track_without_a_language_is_told_by_its_words() -> None:
 
 def test_an_empty_track_is_no_track() -> None:
     assert choose_tracks([track("en", "talk.vtt", " "), Track("en", "b.srt", ())]) == []
+
+
+# ---------------------------------------------------------------- what is told, judged and finished
+
+
+def test_terms_reach_the_transcriber_and_are_part_of_the_key() -> None:
+    told: list[tuple[str, ...]] = []
+
+    class Listens(SaysTheLoudness):
+        def transcribe(
+            self, audio: Audio, language: str = "", terms: Sequence[str] = ()
+        ) -> list[Segment]:
+            told.append(tuple(terms))
+            return super().transcribe(audio, language, terms)
+
+    kept: dict[str, bytes] = {}
+    for terms in ((), ("Taproot",), ("Taproot",), ("Taproot", "Schnorr")):
+        transcribe(
+            audio_of((12, 0.5)),
+            LoudIsSpeech(),
+            Listens(),
+            terms=terms,
+            get_output=kept.get,
+            put_output=kept.__setitem__,
+        )
+    assert told == [(), ("Taproot",), ("Taproot", "Schnorr")]
+
+
+def test_what_the_detector_did_not_hear_is_judged_over_all_chunks() -> None:
+    """A transcriber that says one sentence in every chunk is in a loop from the second on."""
+
+    class SaysOneThing(SaysTheLoudness):
+        def transcribe(
+            self, audio: Audio, language: str = "", terms: Sequence[str] = ()
+        ) -> list[Segment]:
+            return [Segment("speech", 0, 2, "We go to the market.", language="en")]
+
+    gaps = [part for _ in range(5) for part in ((2.0, 0.5), (6.0, 0.0))]
+    segments = Outputs().heard_by(audio_of(*gaps), SaysOneThing()).segments
+    assert [segment.flags for segment in segments] == [(), *[("invented: loop",)] * 4]
+
+
+def test_finishing_names_speakers_and_cuts_long_utterances_by_their_words() -> None:
+    said = "One two. Three four. Five six."
+    words = tuple(Word(3.5 * at, 3.5 * at + 3, word) for at, word in enumerate(said.split()))
+    whole = Segment("speech", 0, 21, said, "", "en", (), words)
+    turns = [Turn(0, 7, "Anna"), Turn(7, 21, "Bert")]
+    parts = finish([whole], None, turns)
+    assert [(part.speaker, part.text) for part in parts] == [
+        ("Anna", "One two."),
+        ("Bert", "Three four. Five six."),
+    ]
+    assert [part.text for part in finish([whole], None, [])] == [
+        "One two. Three four.",
+        "Five six.",
+    ]
+    assert parts[0].words + parts[1].words == words

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from pipeline.errors import MediaError
 from pipeline.media.cues import make_cue, parse_time, to_segments
 from pipeline.media.probe import probe
-from pipeline.media.subtitles import decode_text, find_sidecars, read_sidecar, read_subtitles
+from pipeline.media.sidecars import find_sidecars
+from pipeline.media.subtitles import read_sidecar, read_subtitles
+from pipeline.media.text_file import decode_text
 from pipeline.types import Segment
 from tests import clips
 
@@ -307,7 +309,9 @@ def test_time_stamps_are_exact(milliseconds: int) -> None:
 
 def test_sidecars_are_those_of_the_video(tmp_path: Path) -> None:
     wanted = ["Talk.EN.VTT", "talk.de.srt", "talk.en-orig.vtt", "talk.mp4.ass", "talk.sbv"]
-    others = ["talk.part2.srt", "talks.srt", "talk.txt", "other.srt", "talk.en.mp4", "talk 2.srt"]
+    wanted += ["talk.txt", "talk.json", "talk.tsv", "talk.info.json", "talk.mp4.chapters.json"]
+    others = ["talk.part2.srt", "talks.srt", "talk.doc", "other.srt", "talk.en.mp4", "talk 2.srt"]
+    others += ["talk.live_chat.json", "talk.mp4", "talk.part2.info.json", "info.json"]
     for name in [*wanted, *others]:
         (tmp_path / name).write_text(SRT)
     (tmp_path / "talk.fr.srt").mkdir()

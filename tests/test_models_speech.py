@@ -6,16 +6,18 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pipeline.errors import ModelUnavailable
 from pipeline.models import whispers
 from pipeline.models.speech import load_speech_detector, load_transcriber
-from pipeline.models.whispers import Heard, segments
+from pipeline.models.whispers import Heard, prompt_of, segments
 from pipeline.types import SAMPLE_RATE, Audio, SpeechDetector, Transcriber
 from tests import checkpoints
 from tests.voice import voice
@@ -98,6 +100,44 @@ def test_a_whisper_that_guesses_says_so(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_fake_hears_nothing_in_silence() -> None:
     assert load_transcriber("fake:hello there").transcribe(SILENCE) == []
+
+
+# ---------------------------------------------------------------- names to expect
+
+
+def test_the_prompt_is_terms_in_order_and_no_longer_than_is_read() -> None:
+    assert prompt_of((), len) is None
+    assert prompt_of(["Anna Kowalska", "Taproot"], len) == "Anna Kowalska, Taproot."
+    long = prompt_of([f"term{at}" for at in range(100)], len)
+    assert long is not None and long.startswith("term0, term1, ") and long.endswith(".")
+    assert 180 < len(long) <= 200
+
+
+@pytest.mark.parametrize("kind", ["whisper", "faster-whisper"])
+def test_terms_are_what_whisper_takes_for_said_before(
+    kind: str, loaded: dict[str, Transcriber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted with the model's own tokenizer, and given to its own transcription."""
+    import whisper
+    from faster_whisper import WhisperModel
+
+    given: list[str | None] = []
+    for owner in (whisper, WhisperModel):
+        original = owner.transcribe
+
+        def spied(*args: Any, original: Any = original, **more: Any) -> Any:
+            given.append(more["initial_prompt"])
+            return original(*args, **{**more, "initial_prompt": None})
+
+        monkeypatch.setattr(owner, "transcribe", spied)
+    terms = ["Anna Kowalska", *(f"Zyzzogeton{at}" for at in range(200))]
+    for some in (terms, ()):
+        (segment,) = loaded[kind].transcribe(voice(4.0), "en", some)
+        assert segment.text == checkpoints.SAID
+    prompt, none = given
+    assert none is None
+    assert prompt is not None and prompt.startswith("Anna Kowalska, Zyzzogeton0, ")
+    assert 10 < prompt.count("Zyzzogeton") < 60, "no more than Whisper reads"
 
 
 # ---------------------------------------------------------------- from Whisper's words to segments
@@ -229,11 +269,66 @@ def test_silence_is_not_speech(detector: SpeechDetector, audio: Audio) -> None:
     assert detector.detect(audio) == []
 
 
-def test_silero_takes_neither_noise_nor_a_tone_for_speech() -> None:
-    noise = np.random.default_rng(0).normal(0, 0.1, 3 * SAMPLE_RATE).astype(np.float32)
-    tone = np.sin(np.arange(3 * SAMPLE_RATE) * (2 * np.pi * 440 / SAMPLE_RATE)).astype(np.float32)
-    detector = load_speech_detector("silero")
-    assert detector.detect(noise) == [] and detector.detect(0.3 * tone) == []
+def _noise(power: float, seconds: float) -> Audio:
+    """Noise whose energy falls with frequency to the `power`: 0 white, 1 pink, 2 brown."""
+    random, count = np.random.default_rng(0), round(seconds * SAMPLE_RATE)
+    spectrum = random.normal(size=count // 2 + 1) + 1j * random.normal(size=count // 2 + 1)
+    spectrum[1:] /= np.arange(1, len(spectrum)) ** (power / 2)
+    spectrum[0] = 0
+    return _loud(np.fft.irfft(spectrum, count))
+
+
+def _loud(sound: NDArray[np.float64]) -> Audio:
+    return (sound / np.abs(sound).max() * 0.5).astype(np.float32)
+
+
+def _chord(seconds: float) -> Audio:
+    times = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    tones = [np.sin(2 * np.pi * hz * k * times) / k for hz in (220, 277, 330) for k in (1, 2, 3)]
+    return _loud(np.sum(tones, axis=0))
+
+
+def _tune(seconds: float) -> Audio:
+    """Four plucked notes a second over a drum."""
+    random, step = np.random.default_rng(0), SAMPLE_RATE // 4
+    times = np.arange(step) / SAMPLE_RATE
+    notes = []
+    for _ in range(round(4 * seconds)):
+        hertz = 220 * 2 ** (random.integers(0, 24) / 12)
+        pluck = np.sum([np.sin(2 * np.pi * hertz * k * times) / k for k in range(1, 6)], axis=0)
+        drum = 2 * np.sin(2 * np.pi * 60 * times) * np.exp(-20 * times)
+        hiss = random.normal(0, 0.6, step) * np.exp(-30 * times)
+        notes.append(pluck * np.exp(-4 * times) + drum + hiss)
+    return _loud(np.concatenate(notes))
+
+
+SOUNDS = {
+    "silence": np.zeros(20 * SAMPLE_RATE, np.float32),
+    "hum": _loud(np.sin(2 * np.pi * 50 * np.arange(20 * SAMPLE_RATE) / SAMPLE_RATE)),
+    "tone": _loud(np.sin(2 * np.pi * 440 * np.arange(20 * SAMPLE_RATE) / SAMPLE_RATE)),
+    "white noise": _noise(0, 20),
+    "faint white noise": 0.02 * _noise(0, 20),
+    "pink noise": _noise(1, 20),
+    "brown noise": _noise(2, 20),
+    "chord": _chord(20),
+    "tune": _tune(20),
+}
+
+
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_silero_takes_no_noise_and_no_music_for_speech(kind: str) -> None:
+    assert load_speech_detector("silero").detect(SOUNDS[kind]) == []
+
+
+@pytest.mark.parametrize("kind", ["pink noise", "chord"])
+def test_silero_hears_a_voice_over_other_sound(kind: str) -> None:
+    """A voice twice as loud as what else is heard, from 5 s to 9 s."""
+    sound = 0.25 * SOUNDS[kind]
+    sound[5 * SAMPLE_RATE : 9 * SAMPLE_RATE] += 0.5 * voice(4.0)
+    found = load_speech_detector("silero").detect(sound)
+    covered = sum(min(end, 9.0) - max(start, 5.0) for start, end in found)
+    assert covered > 3.0
+    assert all(4.3 < start < end < 9.7 for start, end in found)
 
 
 def test_detecting_needs_no_torch() -> None:

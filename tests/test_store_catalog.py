@@ -120,7 +120,7 @@ def test_a_video_comes_back_whole(catalog: Catalog) -> None:
     assert catalog.video_by_path("/films/a talk.mp4") == video
     assert catalog.videos_by_hash("ab" * 32) == [video]
     assert catalog.video_by_path("") is None and catalog.videos_by_hash("") == []
-    assert catalog.whereabouts() == {"a-talk": ("/films/a talk.mp4", "2024-05-06")}
+    assert catalog.whereabouts()["a-talk"] == ("/films/a talk.mp4", "2024-05-06", (), (), "")
 
 
 def test_the_data_version_tells_of_every_commit(catalog: Catalog) -> None:

@@ -60,7 +60,7 @@ class Statement:
 
     @property
     def doubtful(self) -> bool:
-        return any(segment.flags for segment in self.segments)
+        return any(segment.doubtful for segment in self.segments)
 
 
 def statements(video_id: str, segments: Sequence[Segment]) -> list[Statement]:
@@ -110,7 +110,7 @@ def _runs(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
     """
     streams: dict[tuple[str, str], list[Segment]] = {}
     for segment in sorted(segments, key=lambda s: (s.start, s.end)):
-        if segment.source in CITABLE:
+        if segment.source in CITABLE and not segment.invented:
             streams.setdefault((segment.source, segment.language), []).append(segment)
     for (source, _), stream in streams.items():
         run: list[Segment] = []

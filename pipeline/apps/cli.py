@@ -26,7 +26,7 @@ from pipeline.errors import FootnoteError, IndexDamaged, NoRoom, UsageError
 if TYPE_CHECKING:
     from pipeline.library import Library
     from pipeline.settings import Settings
-    from pipeline.types import Filters
+    from pipeline.types import Filters, Source
 
 app = typer.Typer(
     help="Question answering over a video library: every sentence with a checked footnote.",
@@ -53,6 +53,15 @@ SourceOption = Annotated[
 FolderOption = Annotated[str, typer.Option("--folder", help="Only videos under this folder.")]
 AfterOption = Annotated[str, typer.Option("--after", help="Only videos dated D or later (ISO).")]
 BeforeOption = Annotated[str, typer.Option("--before", help="Only videos dated before D (ISO).")]
+PersonOption = Annotated[
+    list[str] | None, typer.Option("--person", help="Only videos by or with them (repeatable).")
+]
+TagOption = Annotated[
+    list[str] | None, typer.Option("--tag", help="Only videos with this tag (repeatable).")
+]
+PlaceOption = Annotated[
+    list[str] | None, typer.Option("--place", help="Only videos from this place (repeatable).")
+]
 
 
 def _version(asked: bool) -> None:
@@ -107,7 +116,12 @@ def add(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A JSONL file of timed text.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Rows (JSONL), subtitles, a Whisper transcript, an .info.json, or a folder."
+        ),
+    ],
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -118,9 +132,65 @@ def import_(
         _library(library, create=True) as opened,
         render.progress(quiet=as_json) as progress,
     ):
-        result = opened.import_rows(file, progress=progress)
+        result = opened.import_text(file, progress=progress)
     _emit(as_json, render.import_json(result), lambda: render.imported(result))
     return 4 if result.errors else 0
+
+
+@app.command()
+def edit(
+    video: Annotated[str, typer.Argument(help="An id, a unique prefix of one, or a path.")],
+    at: Annotated[
+        str, typer.Option("--at", help="The segment at this time: seconds, m:ss or h:mm:ss.")
+    ] = "",
+    segment: Annotated[
+        int | None, typer.Option("--segment", min=1, help="The segment of this number in `show`.")
+    ] = None,
+    source: Annotated[str | None, typer.Option("--source", help="The segment's source.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="What it should say.")] = None,
+    speaker: Annotated[str | None, typer.Option("--speaker", help="Who says it.")] = None,
+    title: Annotated[str | None, typer.Option("--title", help="The video's title.")] = None,
+    date: Annotated[str | None, typer.Option("--date", help="Its date (ISO).")] = None,
+    place: Annotated[str | None, typer.Option("--place", help='Where; "" for nowhere.')] = None,
+    person: Annotated[
+        list[str] | None, typer.Option("--person", help='Who made it or is in it; "" for nobody.')
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help='Its tags; "" for none.')] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back the last edit.")] = False,
+    list_edits: Annotated[bool, typer.Option("--list", help="List the edits.")] = False,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Correct what a segment says, or what is known of a video. Survives reading it again."""
+    from pipeline.apps import player, render
+
+    facts = {"title": title, "date": date, "place": place, "people": person, "tags": tag}
+    given = {name: value for name, value in facts.items() if value is not None}
+    named = bool(at or given) or any(v is not None for v in (segment, source, text, speaker))
+    if (undo or list_edits) and (named or undo == list_edits):
+        raise UsageError("--undo and --list take nothing else", "footnote edit VIDEO --undo")
+    with _library(library) as opened:
+        if list_edits:
+            edited = opened.edits(video)
+        elif undo:
+            edited = opened.undo_edit(video)
+        else:
+            # What is shown as 0:42 begins somewhere in that second.
+            within = 1.0 if at and "." not in at else 0.0
+            (chosen,) = _sources([source]) if source else (None,)
+            edited = opened.edit(
+                video,
+                at=player.seconds_of(at) if at else None,
+                within=within,
+                segment=segment,
+                source=chosen,
+                text=text,
+                speaker=speaker,
+                **given,
+            )
+    shown = render.edited_json(edited, undone=undo)
+    _emit(as_json, shown, lambda: render.edited(edited, undone=undo))
+    return 0
 
 
 @app.command()
@@ -148,7 +218,8 @@ def list_(library: LibraryOption = None, as_json: JsonOption = False) -> int:
 
     with _library(library) as opened:
         videos = opened.videos()
-    _emit(as_json, {"videos": [render.plain(v) for v in videos]}, lambda: render.videos(videos))
+    rows = [render.listed_json(video) for video in videos]
+    _emit(as_json, {"videos": rows}, lambda: render.videos(videos))
     return 0
 
 
@@ -164,6 +235,36 @@ def show(
     with _library(library) as opened:
         summary, segments = opened.show(video)
     _emit(as_json, render.show_json(summary, segments), lambda: render.show(summary, segments))
+    return 0
+
+
+@app.command()
+def chapters(
+    video: Annotated[str, typer.Argument(help="An id, a unique prefix of one, or a path.")],
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """List one video's chapters, in the form that goes below a video."""
+    from pipeline.apps import render
+
+    with _library(library) as opened:
+        found = opened.chapters(video)
+    _emit(as_json, render.plain(found), lambda: render.chapters(found))
+    return 0
+
+
+@app.command()
+def summary(
+    video: Annotated[str, typer.Argument(help="An id, a unique prefix of one, or a path.")],
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Summarise one video, each sentence with the time it is taken from."""
+    from pipeline.apps import render
+
+    with _library(library) as opened:
+        found = opened.summary(video)
+    _emit(as_json, render.plain(found), lambda: render.summary(found))
     return 0
 
 
@@ -215,6 +316,9 @@ def search(
     folder: FolderOption = "",
     after: AfterOption = "",
     before: BeforeOption = "",
+    person: PersonOption = None,
+    tag: TagOption = None,
+    place: PlaceOption = None,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -225,7 +329,7 @@ def search(
         raise UsageError("there is nothing to look for", 'footnote search "what you look for"')
     if every and image is not None:
         raise UsageError("--all and --image exclude each other", "give one")
-    filters = _filters(video, source, folder, after, before)
+    filters = _filters(video, source, folder, after, before, person, tag, place)
     with _library(library) as opened:
         if every:
             listing = opened.find_all(query, filters=filters)
@@ -250,6 +354,9 @@ def ask(
     folder: FolderOption = "",
     after: AfterOption = "",
     before: BeforeOption = "",
+    person: PersonOption = None,
+    tag: TagOption = None,
+    place: PlaceOption = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show how the moments were found.")
     ] = False,
@@ -261,7 +368,7 @@ def ask(
     from pipeline.retrieve.framing import is_whole_library
 
     with _library(library) as opened:
-        filters = _filters(video, source, folder, after, before)
+        filters = _filters(video, source, folder, after, before, person, tag, place)
         answer = opened.ask(question, k=k, filters=filters)
     _emit(
         as_json, render.plain(answer), lambda: render.answer(answer, opened.path, explain=explain)
@@ -386,14 +493,24 @@ def _filters(
     folder: str,
     after: str,
     before: str,
+    people: Sequence[str] | None,
+    tags: Sequence[str] | None,
+    places: Sequence[str] | None,
 ) -> Filters:
-    from pipeline.types import SOURCES, Filters
+    from pipeline.types import Filters
 
-    for source in sources or ():
-        if source not in SOURCES:
-            raise UsageError(f"unknown source {source!r}", f"one of {', '.join(SOURCES)}")
-    chosen = tuple(s for s in SOURCES if s in (sources or ()))
-    return Filters(tuple(videos or ()), chosen, folder, after, before)
+    chosen = _sources(sources or ())
+    named = (tuple(names or ()) for names in (people, tags, places))
+    return Filters(tuple(videos or ()), chosen, folder, after, before, *named)
+
+
+def _sources(names: Sequence[str]) -> tuple[Source, ...]:
+    from pipeline.types import SOURCES
+
+    for name in names:
+        if name not in SOURCES:
+            raise UsageError(f"unknown source {name!r}", f"one of {', '.join(SOURCES)}")
+    return tuple(source for source in SOURCES if source in names)
 
 
 def _emit(as_json: bool, value: Mapping[str, Any], draw: Any) -> None:

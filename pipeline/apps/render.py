@@ -7,6 +7,7 @@ Titles, transcripts and file names are hostile: nothing from them reaches the te
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import shlex
@@ -24,15 +25,20 @@ from rich.text import Text
 from pipeline.settings import ENVIRONMENT_PREFIX, Settings
 
 if TYPE_CHECKING:
+    from pipeline.ingest.correcting import Edited
     from pipeline.library import AddResult, ImportResult, Plan
     from pipeline.types import (
         Answer,
+        Chapters,
         Check,
+        Correction,
         Listing,
         Moment,
+        MomentPassage,
         Progress,
         SearchResult,
         Segment,
+        Summary,
         VideoReport,
         VideoSummary,
     )
@@ -133,6 +139,23 @@ def import_json(result: ImportResult) -> dict[str, Any]:
     }
 
 
+def edited_json(done: Edited, *, undone: bool) -> dict[str, Any]:
+    """Values of a segment are text, those of the video lists, null where nothing was said."""
+    rows = []
+    for correction in done.corrections:
+        row = plain(correction)
+        if not correction.source:
+            row |= {name: json.loads(row[name]) for name in ("replaced", "value")}
+        rows.append(row)
+    facts = {"video_id": done.video_id, "undone": undone, "passages": done.passages}
+    return {**facts, "corrections": rows}
+
+
+def listed_json(summary: VideoSummary) -> dict[str, Any]:
+    """One of `footnote list`; descriptions are left to `show`."""
+    return {name: value for name, value in plain(summary).items() if name != "description"}
+
+
 def show_json(summary: VideoSummary, segments: Sequence[Segment]) -> dict[str, Any]:
     rows = [
         {
@@ -142,8 +165,9 @@ def show_json(summary: VideoSummary, segments: Sequence[Segment]) -> dict[str, A
             "text": s.text,
             "speaker": s.speaker,
             "flags": list(s.flags),
+            "number": number,
         }
-        for s in segments
+        for number, s in enumerate(segments, 1)
     ]
     return {**plain(summary), "segments": rows}
 
@@ -195,12 +219,15 @@ def _reasons(videos: Sequence[VideoReport]) -> None:
 
 
 def imported(result: ImportResult) -> None:
-    out.print(f"{_count(result.rows, 'row')} of {_count(len(result.videos), 'video')}")
+    same = sum(video.status == "unchanged" for video in result.videos)
+    told = f", {same} unchanged" if same else ""
+    out.print(f"{_count(result.rows, 'row')} of {_count(len(result.videos), 'video')}{told}")
     for video in result.videos:
         if video.reason:
             out.print(Text(f"{clean(video.video_id)}: {clean(video.reason)}", style="yellow"))
     for line, message in result.errors[:20]:
-        out.print(Text(f"line {line}: {clean(message)}", style="red"))
+        where = f"line {line}: " if line else ""
+        out.print(Text(where + clean(message), style="red"))
     if len(result.errors) > 20:
         out.print(Text(f"... and {len(result.errors) - 20} more", style="red"))
 
@@ -231,13 +258,89 @@ def videos(rows: Sequence[VideoSummary]) -> None:
 def show(summary: VideoSummary, segments: Sequence[Segment]) -> None:
     out.print(Text(clean(summary.title), style="bold"))
     out.print(Text(f"{clean(summary.video_id)}  {clock(summary.duration)}  {clean(summary.path)}"))
-    table = _table("time", "source", "text")
-    for segment in segments:
+    _facts(summary)
+    table = _table("#", "time", "source", "text")
+    for number, segment in enumerate(segments, 1):
         speaker = f"{segment.speaker}: " if segment.speaker else ""
         table.add_row(
-            span(segment.start, segment.end), segment.source, clean(speaker + segment.text)
+            str(number),
+            span(segment.start, segment.end),
+            segment.source,
+            Text.assemble(clean(speaker + segment.text), *_doubts(segment)),
+            style="dim" if segment.invented else None,
         )
     _print(table)
+    if invented := sum(segment.invented for segment in segments):
+        out.print(Text(f"{_count(invented, 'segment')} invented: not searched, never cited"))
+
+
+def _facts(summary: VideoSummary) -> None:
+    """What is known of the video beside its text, a line each."""
+    facts = {
+        "date": summary.date,
+        "people": ", ".join(summary.people),
+        "place": summary.place,
+        "tags": ", ".join(summary.tags),
+        "url": summary.url,
+        "about": _shortened(summary.description, 300),
+    }
+    for name, value in facts.items():
+        if value:
+            out.print(Text.assemble((f"{name:<7} ", "dim"), clean(value)))
+
+
+def edited(done: Edited, *, undone: bool) -> None:
+    """What was corrected; of an undo, what it is now instead."""
+    if not done.corrections:
+        out.print("Nothing was corrected.")
+    for correction in done.corrections:
+        before, after = (_value(correction, v) for v in (correction.replaced, correction.value))
+        if undone:
+            before, after = after, before
+        where = f"{clock(correction.start)} {correction.source} " if correction.source else ""
+        line = Text(f"{clean(done.video_id)}  {where}{correction.field}  ", style="dim")
+        line.append(before, style="red")
+        line.append(" -> ", style="dim")
+        line.append(after, style="green")
+        if not correction.fits:
+            line.append("  no longer fits what was read", style="yellow")
+        out.print(line)
+
+
+def _value(correction: Correction, value: str) -> str:
+    """A corrected value in a line; facts of the video are kept as JSON lists, null for unsaid."""
+    return clean(value if correction.source else ", ".join(json.loads(value) or ())) or "-"
+
+
+def _doubts(segment: Segment) -> list[tuple[str, str]]:
+    """Why a text is doubtful or what stood there before, behind it."""
+    flags = "; ".join(clean(flag).replace("_", " ") for flag in segment.flags)
+    return [(f"  ({flags})", "dim")] if flags else []
+
+
+def chapters(found: Chapters) -> None:
+    """`0:00 Title`, as video sites read them in a description; notes go to stderr, so that the
+    list can be piped."""
+    for chapter in found.chapters:
+        out.print(Text(f"{clock(chapter.start)} {clean(chapter.title)}"))
+    _note("chapters", found.title, found.note, there=bool(found.chapters))
+
+
+def summary(found: Summary) -> None:
+    """A sentence a line, each with the first time that it is taken from."""
+    for sentence in found.sentences:
+        line = Text(clean(sentence.text))
+        starts = dict.fromkeys(clock(place.start) for place in sentence.citations)
+        if starts:
+            line.append(f"  [{', '.join(starts)}]", style="cyan")
+        out.print(line)
+    _note("summary", found.title, found.note, there=bool(found.sentences))
+
+
+def _note(what: str, title: str, note: str, *, there: bool) -> None:
+    if note:
+        lead = "" if there else f"no {what} of {clean(title)}: "
+        log.print(Text(f"{lead}{clean(note)}", style="dim"))
 
 
 def status(facts: Mapping[str, Any]) -> None:
@@ -268,7 +371,7 @@ def moments(found: SearchResult, library: Path) -> None:
         out.print(head)
         for passage in moment.passages:
             line = Text(f"    {passage.source:<8}", style="dim")
-            line.append(_shortened(clean(passage.text), 300), style="not dim")
+            line.append(_from_start(passage, moment.start, 300), style="not dim")
             out.print(line)
         out.print(Text(f"    {_play(moment.video_id, moment.start, library)}", "dim"))
 
@@ -408,6 +511,17 @@ def _around(text: str, words: str, limit: int) -> str:
     if found is None or len(text) <= limit:
         return _shortened(text, limit)
     begin = text.rfind(" ", 0, max(found.start() - limit // 4, 0)) + 1
+    return ("..." if begin else "") + _shortened(text[begin:], limit)
+
+
+def _from_start(passage: MomentPassage, start: float, limit: int) -> str:
+    """Some of a passage's text from about where its moment starts, as its time runs along with
+    it; of what does not run along, or is short anyway, from the beginning."""
+    text = clean(passage.text)
+    share = (start - passage.start) / (passage.end - passage.start)
+    if passage.source != "speech" or share <= 0 or len(text) <= limit:
+        return _shortened(text, limit)
+    begin = text.rfind(" ", 0, int(share * len(text)) + 1) + 1
     return ("..." if begin else "") + _shortened(text[begin:], limit)
 
 

@@ -35,13 +35,14 @@ def embed_segments(
     *,
     seconds: float,
     boundaries: Sequence[float] = (),
+    sources: Sequence[Source] = SOURCES,
     report: Report | None = None,
 ) -> list[EmbeddedPassages]:
     """Pack all segments of a video and embed the texts that the library has no vector of yet.
 
     `segments` are by source, in (start, end) order; `boundaries` are the times of shot cuts. One
-    entry per source, an empty one where the video has no text of it, so that passages that were
-    there before are replaced by none.
+    entry for each of `sources`, an empty one where the video has no text of it, so that passages
+    that were there before are replaced by none.
     """
     packed = {
         source: pack(
@@ -51,7 +52,7 @@ def embed_segments(
             seconds=seconds,
             boundaries=boundaries,
         )
-        for source in SOURCES
+        for source in sources
     }
     every = [passage for passages in packed.values() for passage in passages]
     vectors = _vectors(catalog, embedder, every, report)

@@ -78,7 +78,8 @@ def pack(
     passages that came out too long. `boundaries` are shot boundaries, ascending seconds.
     Every passage carries its windows of about `WINDOW_SECONDS`, cut by the same rules.
 
-    Every non-space character of every segment is in exactly one passage, in order. A passage's
+    Every non-space character of every segment is in exactly one passage, in order, but for
+    segments that are `invented`: these keep their ordinal and are in none. A passage's
     interval holds the times of its text; speech lasts at most 1.5 x `seconds` (a few words
     that are said to last longer end there), anything else at most `seconds` unless it is one
     single segment. A silence longer than `seconds` always cuts.
@@ -137,9 +138,9 @@ class _Packer:
 
     def _rough_units(self, ordinal: int) -> list[_Unit]:
         """A segment's text, its sentences where it is long speech, in no piece longer than any
-        passage could be. Tokens are not counted yet."""
+        passage could be; nothing of text that nobody said. Tokens are not counted yet."""
         segment = self.segments[ordinal]
-        text = segment.text
+        text = "" if segment.invented else segment.text
         spans = [(len(text) - len(text.lstrip()), len(text.rstrip()))] if text.strip() else []
         if self.spoken and segment.end - segment.start > self.seconds:
             spans = sentences(text)

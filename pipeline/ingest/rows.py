@@ -1,8 +1,9 @@
 """Timed text made elsewhere: the JSONL that `footnote import` reads.
 
 One row is one segment: `{"video_id","start","end","text","source"}` and optionally `title,
-speaker, path, duration, url, date, language`; times in seconds. A row that cannot be used is
-reported with its line number and what is wrong with it, and the others go in.
+speaker, path, duration, url, date, language, people, place, tags, description`; times in seconds,
+`people` and `tags` lists of texts, or one text. A row that cannot be used is reported with its line
+number and what is wrong with it, and the others go in.
 """
 
 from __future__ import annotations
@@ -17,14 +18,19 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from pipeline.errors import RowError, UsageError
+from pipeline.ingest.metadata import clean_list
 from pipeline.ingest.names import check_video_id, slug_of
 from pipeline.ingest.plain_text import clean_text
-from pipeline.types import SOURCES, Segment, Source
+from pipeline.media.probe import Chapter
+from pipeline.types import SOURCES, Metadata, Segment, Source
 
 __all__ = ["ImportedVideo", "RowProblem", "Rows", "iso_date", "read_rows", "slug_of"]
 
 REQUIRED = ("video_id", "start", "end", "text", "source")
-OPTIONAL = ("title", "speaker", "path", "duration", "url", "date", "language")
+OPTIONAL = (
+    "title", "speaker", "path", "duration", "url", "date", "language",
+    "people", "place", "tags", "description",
+)  # fmt: skip
 
 # Four months. More is milliseconds, or not a video.
 LATEST_SECOND = 1e7
@@ -32,7 +38,8 @@ _ROUNDING = 0.1  # seconds that an end may lie behind a duration that was rounde
 _MOST_WARNINGS = 100
 _LONGEST_LINE = 16 << 20
 # What one video's rows may each give; the first that does holds for the video.
-_OF_VIDEO = ("title", "path", "url", "date", "language")
+_OF_VIDEO = ("title", "path", "url", "date", "language", "place", "description")
+_LISTS_OF_VIDEO = ("people", "tags")
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]+)*")
 _URL = re.compile(r"https?://[^\s<>\"\\]+", re.IGNORECASE)
 
@@ -50,6 +57,20 @@ class ImportedVideo:
     url: str = ""
     date: str = ""  # ISO 8601, UTC
     language: str = ""
+    people: tuple[str, ...] = ()
+    place: str = ""
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    sidecars: tuple[tuple[str, int, int], ...] = ()  # the files it was read from, with stamps
+    chapters: tuple[Chapter, ...] = ()  # of those files; rows bring theirs as segments
+
+    def metadata(self) -> Metadata:
+        """What the import says of the video; a title that is only its id says nothing."""
+        title = "" if self.title == self.video_id else self.title
+        return Metadata(
+            title, self.date, self.people, self.place, self.tags, self.description, self.url,
+            self.language,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +96,7 @@ class _Gathered:
 
     segments: list[tuple[int, Segment]] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
     duration: float = 0.0
 
 
@@ -120,10 +142,14 @@ class _Reading:
         segment = _segment(row)
         duration = _seconds(row, "duration") if row.get("duration") is not None else 0.0
         facts = {name: value for name in _OF_VIDEO if (value := _fact(row, name))}
+        lists = {name: texts for name in _LISTS_OF_VIDEO if (texts := _texts(row, name))}
         segment = _within(segment, duration)
         self._warn_of_unknown(number, row)
         video = self.videos.setdefault(video_id, _Gathered())
         video.segments.append((number, segment))
+        for name, texts in lists.items():
+            if video.lists.setdefault(name, texts) != texts:
+                self._warn(number, f"{name} of {video_id}", "differ from those before: kept")
         self._keep_first(number, video_id, video, facts, duration)
 
     def _keep_first(
@@ -176,6 +202,10 @@ class _Reading:
             video.facts.get("url", ""),
             video.facts.get("date", ""),
             video.facts.get("language", ""),
+            video.lists.get("people", ()),
+            video.facts.get("place", ""),
+            video.lists.get("tags", ()),
+            video.facts.get("description", ""),
         )
 
 
@@ -282,7 +312,10 @@ def _string(row: Mapping[str, Any], name: str) -> str:
 
 
 def _fact(row: Mapping[str, Any], name: str) -> str:
-    value = clean_text(_string(row, name)).replace("\n", " ")
+    value = clean_text(_string(row, name))
+    if name == "description":
+        return value
+    value = value.replace("\n", " ")
     if not value:
         return ""
     if name == "date":
@@ -292,6 +325,16 @@ def _fact(row: Mapping[str, Any], name: str) -> str:
     if name == "url" and not _URL.fullmatch(value):
         raise RowError(f"url {value[:80]!r} is not an http or https address")
     return value
+
+
+def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The texts of a list, or one text."""
+    value = row.get(name)
+    if value is None or isinstance(value, str):
+        value = [value or ""]
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise RowError(f"{name} must be a list of texts, or one text, not {_kind(value)}")
+    return clean_list(value)
 
 
 def _language(value: str) -> str:

@@ -19,7 +19,7 @@ from pipeline.errors import MediaError
 from pipeline.ingest.discover import sha256_of
 from pipeline.ingest.rows import slug_of
 from pipeline.ingest.stages import StageRun, VideoStages
-from pipeline.media.subtitles import find_sidecars
+from pipeline.media.sidecars import find_sidecars, stamp
 from pipeline.store.catalog import Catalog
 from pipeline.store.work import lease_owner
 from pipeline.types import Progress, ProgressEvent, Video, VideoReport, VideoStatus
@@ -97,7 +97,7 @@ class Identifier:
     def identify(self, path: Path) -> Candidate:
         try:
             facts = path.stat()
-            sidecars = tuple(_stamp(sidecar) for sidecar in find_sidecars(path))
+            sidecars = tuple(stamp(sidecar) for sidecar in find_sidecars(path))
         except OSError as error:
             return Candidate(path, None, "failed", f"cannot be read: {error.strerror}")
         known = self._catalog.video_by_path(str(path))
@@ -142,11 +142,6 @@ class Identifier:
                 self._taken[video_id] = sha256
                 return video_id
         raise AssertionError("two contents with one SHA-256")
-
-
-def _stamp(path: Path) -> tuple[str, int, int]:
-    facts = path.stat()
-    return str(path), facts.st_size, facts.st_mtime_ns
 
 
 def _same_file(known: Video, now: Video) -> bool:
@@ -241,7 +236,7 @@ def _report(candidate: Candidate, run: StageRun) -> VideoReport:
         str(candidate.path),
         status,
         run.records,
-        "; ".join(dict.fromkeys(problems)),
+        "; ".join(dict.fromkeys((*problems, *run.notes))),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.ingest.clock import SegmentClock
+from pipeline.ingest.glossary import Glossary
 from pipeline.ingest.outputs import (
     GetOutput,
     PutOutput,
@@ -25,7 +27,18 @@ from pipeline.ingest.outputs import (
     segments_to_json,
 )
 from pipeline.ingest.sentences import sentences
-from pipeline.types import SAMPLE_RATE, Audio, Segment, SpeechDetector, Transcriber, Word
+from pipeline.ingest.speakers import with_speakers
+from pipeline.ingest.speech_checks import check_speech
+from pipeline.types import (
+    INVENTED,
+    SAMPLE_RATE,
+    Audio,
+    Segment,
+    SpeechDetector,
+    Transcriber,
+    Turn,
+    Word,
+)
 
 Interval = tuple[float, float]
 
@@ -46,7 +59,10 @@ _FRAME = 0.03  # seconds over which loudness is measured
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """`dropped` is what lay outside the audio it was heard in, times on the video's clock."""
+    """What was heard, segments as the recogniser gave them; those that nobody said are flagged.
+
+    `dropped` is what lay outside the audio it was heard in, times on the video's clock.
+    """
 
     segments: tuple[Segment, ...]
     dropped: tuple[Segment, ...]
@@ -59,6 +75,7 @@ def transcribe(
     transcriber: Transcriber,
     *,
     language: str = "",
+    terms: Sequence[str] = (),
     get_output: GetOutput,
     put_output: PutOutput,
     progress: Report | None = None,
@@ -67,9 +84,11 @@ def transcribe(
 
     Times count from the start of `audio`; none lies beyond its end. Each chunk's text is kept
     under the hash of its samples as soon as it is made. A chunk too short to tell its language is
-    taken to be in that of the last one that was not. `progress` is called with seconds of speech.
+    taken to be in that of the last one that was not. `terms` are what the transcriber is told to
+    expect. `progress` is called with seconds of speech.
     """
-    chunks = speech_chunks(audio, detect_speech(audio, detector, get_output, put_output))
+    speech = detect_speech(audio, detector, get_output, put_output)
+    chunks = speech_chunks(audio, speech)
     total = sum(end - start for start, end in chunks)
     kept: list[Segment] = []
     dropped: list[Segment] = []
@@ -78,25 +97,24 @@ def transcribe(
         samples = _samples(audio, start, end)
         short = end - start < _ENOUGH_TO_TELL_LANGUAGE
         hint = language or (heard if short else "")
-        key = output_key("transcript-1", transcriber.name, hint, samples.tobytes())
+        told = ["\n".join(terms)] if terms else []
+        key = output_key("transcript-1", transcriber.name, hint, samples.tobytes(), *told)
         output = get_output(key)
         if output is None:
-            output = segments_to_json(transcriber.transcribe(samples, hint))
+            output = segments_to_json(transcriber.transcribe(samples, hint, terms))
             put_output(key, output)
             calls += 1
         inside, outside = clip(segments_from_json(output), len(samples) / SAMPLE_RATE)
         heard = heard if short else _language_of(inside) or heard
         origin = round(start * SAMPLE_RATE) / SAMPLE_RATE
-        kept += [
-            part for s in inside for part in split_utterance(shift(s, origin)) if s.text.strip()
-        ]
+        kept += [shift(segment, origin) for segment in inside if segment.text.strip()]
         dropped += [shift(segment, origin) for segment in outside]
         done += end - start
         if progress:
             progress(done, total)
     # Again on the video's clock: a sum of floats may end a hair after the audio does.
     kept, late = clip(kept, len(audio) / SAMPLE_RATE)
-    return Transcript(tuple(kept), (*dropped, *late), calls)
+    return Transcript(tuple(check_speech(kept, speech, terms)), (*dropped, *late), calls)
 
 
 def _samples(audio: Audio, start: float, end: float) -> Audio:
@@ -225,6 +243,36 @@ def clip(segments: Sequence[Segment], duration: float) -> tuple[list[Segment], l
             )
             inside.append(replace(segment, end=duration, words=words))
     return inside, outside
+
+
+def finish(
+    segments: Sequence[Segment], glossary: Glossary | None, turns: Sequence[Turn]
+) -> list[Segment]:
+    """What a recogniser wrote, made ready to keep: misspelt terms corrected, speakers named, long
+    utterances cut. What nobody said stays as it is."""
+    finished: list[Segment] = []
+    for segment in segments:
+        if segment.invented:
+            finished.append(segment)
+            continue
+        corrected = glossary.correct(segment) if glossary else segment
+        for part in with_speakers([corrected], turns):
+            finished += split_utterance(part)
+    return finished
+
+
+def count_invented(segments: Sequence[Segment]) -> str:
+    """A line that says how many segments nobody said, and why; "" when there are none."""
+    reasons = Counter(
+        flag.removeprefix(INVENTED)
+        for segment in segments
+        for flag in segment.flags
+        if flag.startswith(INVENTED)
+    )
+    if not reasons:
+        return ""
+    why = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
+    return f"{reasons.total()} of {len(segments)} utterances are invented and not searched: {why}"
 
 
 def split_utterance(segment: Segment, seconds: float = LONGEST_UTTERANCE) -> list[Segment]:

@@ -1,8 +1,8 @@
 """The stages that turn a video into timed text and passages, and the keys that tell what to redo.
 
-    probe -> frames -> speech -> screen -> captions -> passages -> frame_vectors
+    probe -> frames -> speech -> screen -> captions -> sounds -> passages -> levels -> frame_vectors
 
-The last one is there only where a frame model is set.
+`sounds` is there only where a sound model is set, the last one only where a frame model is.
 
 A stage's key is made of its inputs (the file's hash, the keys of the stages it reads), its
 parameters, its prompt and its model. A stage whose record carries the key it would have now is
@@ -23,26 +23,38 @@ from pathlib import Path
 
 from pipeline.errors import FootnoteError, MediaError, ModelUnavailable
 from pipeline.ingest.captions import caption_shots
+from pipeline.ingest.correcting import unfitting
 from pipeline.ingest.embedding import embed_segments, write_passages
 from pipeline.ingest.frame_vectors import embed_frames, frames_to_embed, write_frames
+from pipeline.ingest.glossary import Glossary
+from pipeline.ingest.level_stage import LevelStage
+from pipeline.ingest.metadata import clean_metadata, container_metadata
 from pipeline.ingest.screen_text import read_screens
-from pipeline.ingest.speech import clip, transcribe
-from pipeline.ingest.tracks import choose_tracks
+from pipeline.ingest.sounds import hear_sounds
+from pipeline.ingest.speakers import find_turns
+from pipeline.ingest.speech import clip, count_invented, finish, transcribe
+from pipeline.ingest.speech_checks import check_speech
+from pipeline.ingest.tracks import SpeechTrack, choose_tracks
 from pipeline.media.child import MediaReader
 from pipeline.media.frames import KeyFrame, StillRun
 from pipeline.media.probe import MediaInfo
+from pipeline.media.published import Published
 from pipeline.media.shots import Shot
+from pipeline.media.sidecars import may_hold_speech
 from pipeline.models.shelf import Role, Shelf
+from pipeline.models.vocabulary import common_words
 from pipeline.prompts import Prompt
 from pipeline.settings import Settings
 from pipeline.store.catalog import Catalog
 from pipeline.store.frames import frame_path
+from pipeline.store.glossary import read_glossary
 from pipeline.store.passages import EmbeddingSpace
 from pipeline.store.pictures import StoredFrame, StoredShot
 from pipeline.types import (
     IMPORTED,
     SOURCES,
     STAGES,
+    Metadata,
     Progress,
     ProgressEvent,
     Segment,
@@ -61,9 +73,11 @@ _ROLES: dict[str, Role] = {
     "screen": "screen",
     "captions": "captions",
     "frame_vectors": "frames",
+    "sounds": "sounds",
 }
 
 
+_BY_MACHINE = (".json", ".tsv")  # transcripts that a recogniser left beside the video
 _HEARD = "heard:"  # begins the key of speech that a model heard, not one of subtitles
 
 
@@ -80,6 +94,7 @@ class StageRun:
     records: Mapping[str, StageRecord]
     problems: tuple[str, ...] = ()  # what could be read only in part, a line each
     kept: bool = True
+    notes: tuple[str, ...] = ()  # what else a user should know, a line each
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +124,17 @@ class VideoStages:
         self.media = media
         self.settings = settings
         self.caption_prompt = caption_prompt
+        self.levels = LevelStage(catalog, shelf, settings)
+        self.terms = tuple(dict.fromkeys((*settings.glossary, *read_glossary(catalog.folder))))
 
     def complete(self, video: Video) -> bool:
         """Whether nothing is left to do or to try again. Reads the catalog, not the file."""
         records = self.catalog.stages(video.video_id)
         return all(self.stands(name, video, records) for name in STAGES)
+
+    def glossary(self) -> Glossary | None:
+        """The user's names and terms, None where there are none."""
+        return Glossary(self.terms, common_words()) if self.terms else None
 
     def run(self, video: Video, progress: Progress) -> StageRun:
         """Bring `video` up to date: run what is missing, in order, and record what became of it."""
@@ -130,6 +151,10 @@ class VideoStages:
         record = records.get(name)
         if name == "frame_vectors" and not self.settings.frame_model:
             return True
+        if name == "sounds" and not self.settings.sound_model:
+            return True  # what was heard before stays
+        if name == "levels":
+            return self.levels.stands(video, record)
         if record is None:
             return False
         if record.status == "done" and self._made_by_a_model_now_absent(name, record):
@@ -154,13 +179,23 @@ class VideoStages:
             parts = (settings.screen_frames_per_second, settings.max_key_frames_per_shot)
             return (key_of(name, video.sha256, *parts),)
         if name == "speech":
-            subtitles = key_of(name, video.sha256, video.sidecars)
+            sidecars = [sidecar for sidecar in video.sidecars if may_hold_speech(sidecar[0])]
+            written = (
+                self.terms if any(s[0].lower().endswith(_BY_MACHINE) for s in sidecars) else ()
+            )
+            subtitles = key_of(name, video.sha256, sidecars, *written)
             model = (settings.speech_detector, shelf.name("speech"), settings.language)
-            heard = key_of(name, video.sha256, video.sidecars, *model)
+            told = (settings.diarisation, settings.speakers, self.terms)
+            heard = key_of(name, video.sha256, sidecars, *model, *told)
             return (subtitles, _HEARD + heard)
+        if name == "sounds":
+            return (key_of(name, video.sha256, settings.language, shelf.name("sounds")),)
+        if name == "levels":
+            return (self.levels.key(video),)
         if name == "frame_vectors":
             return (key_of(name, _seen(records, "frames"), shelf.name("frames")),)
         above = [_seen(records, stage) for stage in ("frames", "speech", "screen", "captions")]
+        above += [_seen(records, "sounds")] if "sounds" in records and name == "passages" else []
         if name == "screen":
             return (key_of(name, above[0], shelf.name("screen")),)
         if name == "captions":
@@ -197,7 +232,9 @@ class _VideoRun:
             ("speech", self._speech),
             ("screen", self._screen),
             ("captions", self._captions),
+            ("sounds", self._sounds),
             ("passages", self._passages),
+            ("levels", self._levels),
             ("frame_vectors", self._frame_vectors),
         ):
             if not self._all.stands(name, self._video, self._records):
@@ -205,32 +242,54 @@ class _VideoRun:
             if name == "frames" and not self._video.duration:
                 return self._nothing_kept()
         self._forget_stills()
-        return StageRun(self._records, tuple(self._problems))
+        notes = unfitting(self._catalog.corrections(video_id))
+        return StageRun(self._records, tuple(self._problems), notes=notes)
 
     # ------------------------------------------------------------ stages
 
     def _probe(self) -> None:
         """Facts of the container. Always run: it costs milliseconds and later stages need them."""
         began = time.perf_counter()
-        self._info = self._all.media.probe(Path(self._video.path))
-        title = self._info.title or self._video.title
+        info = self._all.media.probe(Path(self._video.path))
+        published = self._published(info)
+        self._info = replace(info, chapters=published.chapters or info.chapters)
         facts = json.loads(json.dumps(asdict(self._info)))
         probed = self._records.get("probe")
         changed = probed is not None and probed.key != self._key("probe")
         duration = 0.0
         if self._catalog.has_video(self._video.video_id) and not changed:
             duration = self._catalog.video(self._video.video_id).duration
-        date = self._info.date or self._video.date
-        self._video = replace(self._video, title=title, date=date, duration=duration, media=facts)
-        record = StageRecord(
-            "probe", "done", self._key("probe"), seconds=time.perf_counter() - began
-        )
+        self._video = replace(self._video, duration=duration, media=facts)
+        reason = "; ".join(published.problems)
+        seconds = time.perf_counter() - began
+        record = StageRecord("probe", "done", self._key("probe"), reason, seconds)
         with self._catalog.transaction():
             self._catalog.put_video(self._video)
+            self._video = self._described(info, published)
             if changed:
                 self._forget_text()
             self._catalog.put_stage(self._video.video_id, record)
         self._records["probe"] = record
+
+    def _published(self, info: MediaInfo) -> Published:
+        """What the files beside the video say; what is wrong with them is no fault of the video."""
+        sidecars = [path for path, *_ in self._video.sidecars]
+        try:
+            published = self._all.media.published(sidecars, info.duration)
+        except MediaError as error:
+            published = Published(problems=(error.message,))
+        self._problems += published.problems
+        return published
+
+    def _described(self, info: MediaInfo, published: Published) -> Video:
+        """The video with its title, date, url and language, by who is trusted most with each."""
+        catalog, video = self._catalog, self._video
+        if not catalog.has_metadata(video.video_id, "file"):
+            own = Metadata(video.title, video.date, url=video.url, language=video.language)
+            catalog.put_metadata(video.video_id, "file", own)
+        catalog.put_metadata(video.video_id, "container", container_metadata(info))
+        sidecars = clean_metadata(published.metadata)
+        return catalog.put_metadata(video.video_id, "sidecar", sidecars)
 
     def _frames(self) -> _Outcome:
         """Decode the pictures once: true duration, shots, key frames, still stretches."""
@@ -281,35 +340,56 @@ class _VideoRun:
         self._problems += problems
         chosen = choose_tracks(tracks)
         if chosen:
-            segments = [segment for track in chosen for segment in track.segments]
-            reason = "; ".join(problems)
+            segments = [segment for track in chosen for segment in self._trusted(track)]
+            reason = "; ".join((*problems, *filter(None, [count_invented(segments)])))
             return self._spoken(segments, subtitles_key, reason, 0)
         if not self._info.audio:
             return self._waiting("speech", "no sound", subtitles_key, status="skipped")
         return self._transcribed(model_key)
 
+    def _trusted(self, track: SpeechTrack) -> Sequence[Segment]:
+        """A track as it is, or, where a recogniser wrote it, judged by its text."""
+        if not track.origin.lower().endswith(_BY_MACHINE):
+            return track.segments
+        everywhere = [(0.0, self._video.duration)]  # nobody listened to tell where speech is
+        return finish(check_speech(track.segments, everywhere), self._all.glossary(), ())
+
     def _transcribed(self, key: str) -> _Outcome:
+        shelf, settings = self._all.shelf, self._all.settings
         try:
-            detector, transcriber = self._all.shelf.speech_detector(), self._all.shelf.transcriber()
+            diariser = shelf.diariser()
+            detector, transcriber = shelf.speech_detector(), shelf.transcriber()
         except ModelUnavailable as error:
             return self._waiting("speech", _with_hint(error), key)
         with tempfile.TemporaryDirectory(prefix="footnote-") as scratch:
             sound = self._all.media.read_audio(
                 Path(self._video.path),
                 Path(scratch) / "audio.f32",
-                language=self._all.settings.language,
+                language=settings.language,
+                levels=any(track.channels == 2 for track in self._info.audio),
                 progress=lambda seconds: self._tell("listening", seconds, self._video.duration),
             )
             heard = transcribe(
                 sound.samples(),
                 detector,
                 transcriber,
-                language=self._all.settings.language,
+                language=settings.language,
+                terms=self._all.terms,
                 get_output=self._get_output,
                 put_output=self._put_output,
                 progress=lambda done, total: self._tell("speech", done, total),
             )
-        return self._spoken(list(heard.segments), key, "", heard.model_calls)
+            turns = find_turns(
+                diariser,
+                sound.samples(),
+                sound.levels,
+                settings.speakers,
+                f"{self._video.sha256}:{sound.stream}",
+                self._get_output,
+                self._put_output,
+            )
+        segments = finish(heard.segments, self._all.glossary(), turns)
+        return self._spoken(segments, key, count_invented(segments), heard.model_calls)
 
     def _spoken(
         self,
@@ -357,7 +437,11 @@ class _VideoRun:
             captioner,
             self._all.caption_prompt,
             title=self._video.title,
-            speech=self._catalog.segments(self._video.video_id, "speech"),
+            speech=[
+                segment
+                for segment in self._catalog.segments(self._video.video_id, "speech")
+                if not segment.invented
+            ],
             screen=self._catalog.segments(self._video.video_id, "screen"),
             get_output=self._get_output,
             put_output=self._put_output,
@@ -370,6 +454,33 @@ class _VideoRun:
             reason,
             model_calls=described.model_calls,
             write=self._replacing("caption", segments),
+        )
+
+    def _sounds(self) -> _Outcome:
+        """Music, applause, an alarm: what is heard and not said."""
+        if not self._info.audio:
+            return _Outcome("skipped", "no sound", write=self._replacing("sound", []))
+        try:
+            classifier = self._all.shelf.sound_classifier()
+        except ModelUnavailable as error:
+            return self._waiting("sound", _with_hint(error))
+        with tempfile.TemporaryDirectory(prefix="footnote-") as scratch:
+            sound = self._all.media.read_audio(
+                Path(self._video.path),
+                Path(scratch) / "audio.f32",
+                language=self._all.settings.language,
+                progress=lambda seconds: self._tell("listening", seconds, self._video.duration),
+            )
+            heard = hear_sounds(
+                sound.samples(),
+                classifier,
+                get_output=self._get_output,
+                put_output=self._put_output,
+                progress=lambda done, total: self._tell("sounds", done, total),
+            )
+        segments, _ = clip(heard.segments, self._video.duration)
+        return _Outcome(
+            "done", model_calls=heard.model_calls, write=self._replacing("sound", segments)
         )
 
     def _waiting(
@@ -404,6 +515,12 @@ class _VideoRun:
             write_passages(self._catalog, video_id, embedded)
 
         return _Outcome("done", write=write)
+
+    def _levels(self) -> _Outcome:
+        """Chapters and a summary of all that."""
+        self._tell("chapters", 0, 1, "videos")
+        made = self._all.levels.make(self._video, self._get_output, self._put_output)
+        return _Outcome(made.status, made.reason, made.key, made.model_calls, made.write)
 
     def _frame_vectors(self) -> _Outcome:
         """The key frames as vectors, to be searched by what they show."""

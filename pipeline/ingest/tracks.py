@@ -1,7 +1,9 @@
 """Which subtitle track to trust: one per language, the one with the best times.
 
 Word times come first, since a citation can be tightened to them; then the formats in the order
-of how well their times and lines are usually kept; a stream inside the file last.
+of how well their times and lines are usually kept; then a stream inside the file, and last what
+Whisper heard. Only where Whisper's word times are of the very text that was chosen (it leaves a
+.json beside the .vtt) they are that text's.
 """
 
 from __future__ import annotations
@@ -9,11 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import Protocol
 
 from pipeline.types import Segment
 
-_FORMATS = ("vtt", "srt", "ass", "ssa", "sbv")
+_FORMATS = ("vtt", "srt", "ass", "ssa", "sbv", "stream", "json", "tsv")
+_WHISPER = ("json", "tsv")
+BY_MACHINE = (".json", ".tsv")  # how transcripts end that a recogniser left beside the video
+# Two files of one run of Whisper differ in nothing but what a reader of subtitles strips.
+_SAME_TEXT = 0.95
 # Two tracks of which one names no language are in the same one when so many words are shared.
 _SAME_LANGUAGE = 0.5
 _TOKEN = re.compile(r"\w+")
@@ -62,6 +69,9 @@ def choose_tracks(tracks: Sequence[Track]) -> list[SpeechTrack]:
 
 def _best(group: Sequence[Track]) -> SpeechTrack:
     best = min(group, key=lambda track: (_rank(track), -_size(track)))
+    if not _has_words(best):
+        timed = (track for track in group if _has_words(track) and _same_text(best, track))
+        best = next(timed, best)
     codes = sorted((_code(track) for track in group if _code(track)), key=len)
     language = codes[0] if codes else ""
     segments = (
@@ -73,12 +83,29 @@ def _best(group: Sequence[Track]) -> SpeechTrack:
 
 
 def _rank(track: Track) -> int:
-    """0 with word times, then by format, streams last."""
-    if any(segment.words for segment in track.segments):
-        return 0
-    origin = track.origin.lower()
-    kind = "" if origin.startswith("stream") else origin.rsplit(".", 1)[-1]
+    """0 for subtitles with word times, then by format; Whisper last, with word times first."""
+    kind = _kind(track)
+    if _has_words(track):
+        return len(_FORMATS) - len(_WHISPER) if kind in _WHISPER else 0
     return 1 + (_FORMATS.index(kind) if kind in _FORMATS else len(_FORMATS))
+
+
+def _kind(track: Track) -> str:
+    origin = track.origin.lower()
+    return "stream" if origin.startswith("stream") else origin.rsplit(".", 1)[-1]
+
+
+def _has_words(track: Track) -> bool:
+    return any(segment.words for segment in track.segments)
+
+
+def _same_text(a: Track, b: Track) -> bool:
+    """Whether nearly all words are the same; their order is not looked at."""
+    one, other = (
+        _TOKEN.findall(" ".join(segment.text for segment in track.segments).casefold())
+        for track in (a, b)
+    )
+    return SequenceMatcher(None, one, other, autojunk=False).quick_ratio() >= _SAME_TEXT
 
 
 def _size(track: Track) -> int:

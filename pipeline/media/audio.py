@@ -8,7 +8,7 @@ it goes to a file, from which it is mapped.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,7 +17,8 @@ import numpy as np
 from pipeline.errors import MediaError
 from pipeline.media import language as languages
 from pipeline.media.container import claimed_duration, keep_only, number, open_media, start_time
-from pipeline.types import SAMPLE_RATE, Audio
+from pipeline.media.levels import LevelMeter
+from pipeline.types import SAMPLE_RATE, Audio, Levels
 
 if TYPE_CHECKING:
     import av.audio.frame
@@ -34,12 +35,14 @@ _REPORT = 10.0  # seconds of sound between two calls of `progress`
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A file of raw float32 samples in [-1, 1]. `stream` is the index of the track it is from."""
+    """A file of raw float32 samples in [-1, 1]. `stream` is the index of the track it is from,
+    `levels` how loud its two channels were, where that was asked for."""
 
     path: Path
     count: int
     stream: int
     problems: tuple[str, ...] = ()
+    levels: Levels = field(default_factory=lambda: np.zeros((0, 0), np.float32), compare=False)
 
     @property
     def duration(self) -> float:
@@ -58,6 +61,7 @@ def read_audio(
     *,
     stream: int | None = None,
     language: str = "",
+    levels: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Sound:
     """Decode one audio track into the file `target`.
@@ -73,12 +77,14 @@ def read_audio(
             raise MediaError(f"{Path(path).name} has no sound that can be decoded")
         keep_only(container, track)
         with target.open("wb") as file:
-            recorder = _Recorder(file, claimed_duration(container))
+            meter = LevelMeter() if levels else None
+            recorder = _Recorder(file, claimed_duration(container), meter)
             damaged = _record(container, track, recorder, progress)
         if not recorder.count:
             raise MediaError(f"{Path(path).name}: none of its sound can be decoded")
         problems = (f"damaged pieces of the sound left out: {damaged}",) if damaged else ()
-        return Sound(target, recorder.count, track.index, problems)
+        sound = Sound(target, recorder.count, track.index, problems)
+        return replace(sound, levels=meter.levels()) if meter else sound
 
 
 def choose_track(
@@ -159,8 +165,9 @@ class _Recorder:
     another format begins a new piece.
     """
 
-    def __init__(self, file: BinaryIO, claimed: float) -> None:
+    def __init__(self, file: BinaryIO, claimed: float, meter: LevelMeter | None = None) -> None:
         self._file = file
+        self._meter = meter
         self._limit = claimed + 60.0 if claimed else 0.0
         self._resampler: av.AudioResampler | None = None
         self._format: tuple[object, ...] = ()
@@ -177,6 +184,8 @@ class _Recorder:
             self.flush()
             self._begin(time, form)
         assert self._resampler is not None
+        if self._meter:
+            self._meter.take(frame, self.end)
         # The filter behind the resampler wants timestamps that do not jump.
         frame.pts = None
         for part in self._resampler.resample(frame):

@@ -24,9 +24,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from pipeline.errors import MediaError
 from pipeline.media.audio import Sound, read_audio
+from pipeline.media.bundles import BundleText, read_bundle
 from pipeline.media.cues import SubtitleTrack
 from pipeline.media.frames import save_frames_at
 from pipeline.media.probe import MediaInfo, probe
+from pipeline.media.published import Published, read_published
 from pipeline.media.scan import Scan, scan_video
 from pipeline.media.subtitles import read_subtitles
 from pipeline.media.worker import name_in, receive, send
@@ -91,10 +93,17 @@ class MediaReader:
         *,
         stream: int | None = None,
         language: str = "",
+        levels: bool = False,
         progress: Callable[[float], None] | None = None,
     ) -> Sound:
         return self.run(
-            read_audio, path, target, stream=stream, language=language, progress=progress
+            read_audio,
+            path,
+            target,
+            stream=stream,
+            language=language,
+            levels=levels,
+            progress=progress,
         )
 
     def subtitles(
@@ -104,6 +113,14 @@ class MediaReader:
         info: MediaInfo | None = None,
     ) -> tuple[tuple[SubtitleTrack, ...], tuple[str, ...]]:
         return self.run(read_subtitles, path, sidecars, info)
+
+    def published(self, sidecars: Sequence[str | Path], duration: float = 0.0) -> Published:
+        """What files beside the video say of it; nothing is read where there are none."""
+        return self.run(read_published, list(sidecars), duration) if sidecars else Published()
+
+    def bundle(self, files: Sequence[Path]) -> BundleText:
+        """What the files of a video say that is not here itself."""
+        return self.run(read_bundle, list(files))
 
     def frames_at(
         self, path: str | Path, times: Sequence[float], folder: Path

@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _DATE_KEYS = ("com.apple.quicktime.creationdate", "creation_time", "date", "date_recorded", "year")
+_PEOPLE_KEYS = ("artist", "album_artist", "author", "com.apple.quicktime.author", "director")
+_PLACE_KEYS = (
+    "location",
+    "location-eng",
+    "com.apple.quicktime.location.iso6709",
+    "recording_location",
+)
+_DESCRIPTION_KEYS = ("description", "synopsis", "comment", "com.apple.quicktime.description")
+# Six digits of degrees are a tenth of a metre: "+52.5200+013.4050/" (ISO 6709).
+_COORDINATES = re.compile(
+    r"([+-]\d{1,3}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)(?:[+-][\d.]+)?(?:CRS\w+)?/?"
+)
 _FRAMES_TRIED = 8  # packets decoded to learn the rotation, which only a frame carries
 
 
@@ -90,12 +102,17 @@ class MediaInfo:
     title: str = ""
     date: str = ""
     encrypted: bool = False
+    people: tuple[str, ...] = ()
+    place: str = ""
+    tags: tuple[str, ...] = ()
+    description: str = ""
 
 
 def probe(path: str | Path) -> MediaInfo:
     """Facts of the container, milliseconds of work. Raises `MediaError` (see `open_media`)."""
     with open_media(path) as container:
         stream = video_stream(container)
+        metadata = _metadata(container)
         return MediaInfo(
             format=container.format.name,
             duration=claimed_duration(container),
@@ -104,10 +121,22 @@ def probe(path: str | Path) -> MediaInfo:
             audio=tuple(_audio(stream) for stream in container.streams.audio),
             subtitles=tuple(_subtitles(stream) for stream in container.streams.subtitles),
             chapters=_chapters(container),
-            title=_one_line(container.metadata.get("title", "")),
-            date=_date(container.metadata),
+            title=_one_line(_tagged(metadata, "title")),
+            date=_date(metadata),
             encrypted=is_encrypted(path),
+            people=_people(metadata),
+            place=_place(metadata),
+            tags=_listed(_tagged(metadata, "keywords")),
+            description=_tagged(metadata, *_DESCRIPTION_KEYS),
         )
+
+
+def _metadata(container: InputContainer) -> Mapping[str, str]:
+    """What the file says of itself; in Ogg its only track says it."""
+    tracks = container.streams.audio
+    if "ogg" in container.format.name and len(tracks) == 1:
+        return {**tracks[0].metadata, **container.metadata}
+    return container.metadata
 
 
 def video_stream(container: InputContainer) -> av.video.stream.VideoStream | None:
@@ -214,6 +243,29 @@ def _date(metadata: Mapping[str, str]) -> str:
         if date and not date.startswith(("1904", "1970-01-01")):
             return date
     return ""
+
+
+def _tagged(metadata: Mapping[str, str], *names: str) -> str:
+    """The value of the first of these tags, in any case of letters; "" when there is none."""
+    known = {name.lower(): value for name, value in metadata.items()}
+    return next((value.strip() for name in names if (value := known.get(name, "")).strip()), "")
+
+
+def _people(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    named = (_one_line(_tagged(metadata, key)) for key in _PEOPLE_KEYS)
+    return tuple(dict.fromkeys(person for person in named if person))
+
+
+def _place(metadata: Mapping[str, str]) -> str:
+    """A name, or "latitude, longitude" in degrees."""
+    place = _one_line(_tagged(metadata, *_PLACE_KEYS))
+    match = _COORDINATES.fullmatch(place)
+    return f"{float(match[1]):g}, {float(match[2]):g}" if match else place
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    parts = (_one_line(part) for part in re.split(r"[,;]", text))
+    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def _iso(value: str) -> str:

@@ -100,8 +100,11 @@ def _answer(call: Any, replies: IO[bytes], memory_mb: int) -> tuple[str, Any]:
 
 
 def name_in(args: Sequence[Any]) -> str:
-    """The file that a call is about: its first argument's name."""
-    return Path(args[0]).name if args and isinstance(args[0], str | Path) else "the file"
+    """The file that a call is about: its first argument's name, or that of the first of these."""
+    first = args[0] if args else None
+    if isinstance(first, list) and first:
+        first = first[0]
+    return Path(first).name if isinstance(first, str | Path) else "the file"
 
 
 class _Reporter:

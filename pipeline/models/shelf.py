@@ -16,16 +16,18 @@ from pipeline.errors import ModelUnavailable
 from pipeline.settings import Settings
 from pipeline.types import (
     Captioner,
+    Diariser,
     DualEncoder,
     Embedder,
     LanguageModel,
     PassageScorer,
     ScreenReader,
+    SoundClassifier,
     SpeechDetector,
     Transcriber,
 )
 
-Role = Literal["screen", "speech", "captions", "language", "frames"]
+Role = Literal["screen", "speech", "captions", "language", "frames", "sounds"]
 T = TypeVar("T")
 
 # What `local` uses where the settings name nothing: small enough for a laptop.
@@ -35,6 +37,7 @@ LOCAL_LANGUAGE_MODEL = "huggingface:Qwen/Qwen2.5-1.5B-Instruct"
 _WHISPER_BY_MEMORY = ((10.0, "turbo"), (5.0, "medium"), (0.0, "small"))  # GPU GB -> size
 
 NO_FRAME_MODEL = "no frame model; set FOOTNOTE_FRAME_MODEL=clip:OWNER/MODEL"
+_NO_SOUND_MODEL = "no sound model; set FOOTNOTE_SOUND_MODEL=transformers:OWNER/MODEL"
 
 _NOT_IN_PROFILE = {
     "speech": "the embedded profile transcribes nothing; run footnote add --profile auto",
@@ -89,6 +92,17 @@ class Shelf:
 
         return self._once("speech", lambda: load_transcriber(self._named("speech"), self._settings))
 
+    def diariser(self) -> Diariser:
+        """Who has the word; there is always one, `diarisation` says which."""
+        from pipeline.models.diarisation import load_diariser
+
+        return self._once("diariser", lambda: load_diariser(self._settings.diarisation))
+
+    def sound_classifier(self) -> SoundClassifier:
+        from pipeline.models.sounds import load_sound_classifier
+
+        return self._once("sounds", lambda: load_sound_classifier(self._named("sounds")))
+
     def captioner(self) -> Captioner:
         from pipeline.models.vision import load_captioner
 
@@ -120,10 +134,11 @@ class Shelf:
         """Whether the model for `role` can be had; loads it, or remembers why it cannot be."""
         load = {
             "screen": self.screen_reader,
-            "speech": self.transcriber,
+            "speech": lambda: (self.diariser(), self.transcriber()),
             "captions": self.captioner,
             "language": self.language_model,
             "frames": self.dual_encoder,
+            "sounds": self.sound_classifier,
         }[role]
         try:
             load()
@@ -156,6 +171,8 @@ class Shelf:
             return self._reasons[role]
         if role == "frames":
             return NO_FRAME_MODEL
+        if role == "sounds":
+            return _NO_SOUND_MODEL
         if self._settings.profile == "embedded":
             return _NOT_IN_PROFILE[role]
         if role == "captions":
@@ -175,8 +192,9 @@ class Shelf:
             "captions": settings.caption_model,
             "language": settings.language_model,
             "frames": settings.frame_model,
+            "sounds": settings.sound_model,
         }[role]
-        if chosen or settings.profile == "embedded" or role == "frames":
+        if chosen or settings.profile == "embedded" or role in ("frames", "sounds"):
             return chosen
         if role == "speech":
             return f"whisper:{_whisper_size()}"

@@ -11,7 +11,7 @@ import ast
 import importlib.util
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ _MOST_COMPRESSION = 2.4
 _TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Unlikely words beside this much silence were not said (openai/whisper, discussion 1838).
 _HALLUCINATION_SILENCE: float | None = 2.0
+# It reads the last 223 tokens of a prompt: what is put first would be lost first.
+_MOST_PROMPT_TOKENS = 200
 # Its time resolution: what it gives no length is at least this long.
 _TICK = 0.02
 
@@ -44,6 +46,20 @@ class Heard:
     avg_logprob: float
     no_speech_prob: float
     compression_ratio: float
+
+
+def prompt_of(terms: Sequence[str], count: Callable[[str], int]) -> str | None:
+    """The first of `terms` as a text that Whisper takes for what was said before, None for none.
+
+    No longer than Whisper reads; `count` gives the tokens of a text.
+    """
+    prompt = ""
+    for term in terms:
+        longer = f"{prompt}, {term}" if prompt else term
+        if count(f" {longer}.") > _MOST_PROMPT_TOKENS:
+            break
+        prompt = longer
+    return f"{prompt}." if prompt else None
 
 
 def flags(heard: Heard) -> tuple[str, ...]:
@@ -99,7 +115,9 @@ class WhisperTranscriber:
         self._half = device == "cuda"
         self._model = _load_whisper(model, device)
 
-    def transcribe(self, audio: Audio, language: str = "") -> list[Segment]:
+    def transcribe(
+        self, audio: Audio, language: str = "", terms: Sequence[str] = ()
+    ) -> list[Segment]:
         """Segments with word times, from the start of `audio` ((samples,) float32, 16 kHz)."""
         import whisper
 
@@ -119,6 +137,7 @@ class WhisperTranscriber:
                 fp16=self._half,
                 temperature=_TEMPERATURES,
                 condition_on_previous_text=False,
+                initial_prompt=prompt_of(terms, self._tokens),
                 no_speech_threshold=_MOST_NO_SPEECH,
                 logprob_threshold=_LEAST_LOGPROB,
                 compression_ratio_threshold=_MOST_COMPRESSION,
@@ -126,6 +145,12 @@ class WhisperTranscriber:
             )
         heard = [_from_whisper(row) for row in result["segments"]]
         return segments(heard, len(audio) / SAMPLE_RATE, str(result["language"]))
+
+    def _tokens(self, text: str) -> int:
+        from whisper.tokenizer import get_tokenizer
+
+        languages = self._model.num_languages
+        return len(get_tokenizer(self._model.is_multilingual, num_languages=languages).encode(text))
 
 
 def _from_whisper(row: dict[str, Any]) -> Heard:
@@ -222,7 +247,9 @@ class FasterWhisperTranscriber:
                 raise OSError(f"{folder} has no tokenizer.json")  # it would be fetched from the hub
             self._model = WhisperModel(str(folder), device="auto", compute_type="default")
 
-    def transcribe(self, audio: Audio, language: str = "") -> list[Segment]:
+    def transcribe(
+        self, audio: Audio, language: str = "", terms: Sequence[str] = ()
+    ) -> list[Segment]:
         """Segments with word times, from the start of `audio` ((samples,) float32, 16 kHz)."""
         if len(audio) < _TICK * SAMPLE_RATE:
             return []
@@ -232,6 +259,7 @@ class FasterWhisperTranscriber:
             word_timestamps=True,
             temperature=_TEMPERATURES,
             condition_on_previous_text=False,
+            initial_prompt=prompt_of(terms, self._tokens),
             no_speech_threshold=_MOST_NO_SPEECH,
             log_prob_threshold=_LEAST_LOGPROB,
             compression_ratio_threshold=_MOST_COMPRESSION,
@@ -239,6 +267,9 @@ class FasterWhisperTranscriber:
         )
         heard = [_from_faster_whisper(one) for one in found]
         return segments(heard, len(audio) / SAMPLE_RATE, str(info.language))
+
+    def _tokens(self, text: str) -> int:
+        return len(self._model.hf_tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def _from_faster_whisper(one: Any) -> Heard:

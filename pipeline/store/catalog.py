@@ -4,6 +4,8 @@ Its tables are read and written in the modules it is made of, one noun each:
 
     database     connections, transactions, meta
     videos       videos, and what a user may call them
+    metadata     who is in them, where, what about, and who says so
+    corrections  what users corrected; patching applies it to what is read again
     segments     timed text
     passages     passages, embeddings, tombstones, generations; passage_lookup finds them
     reembedding  another model's embeddings, until they replace the present ones
@@ -19,7 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.store.frame_vectors import FrameVectors
-from pipeline.types import Vectors
+from pipeline.types import INVENTED, Vectors
 
 # What a library is, without its history: no times of day, no costs, no row numbers, no caches.
 _CANONICAL = (
@@ -31,13 +33,19 @@ _CANONICAL = (
     ),
     (
         "segments",
-        'video_id, source, ordinal, start, "end", text, speaker, language, flags, words',
+        'video_id, source, ordinal, start, "end", text, speaker, language, flags, words, read',
         "video_id, source, ordinal",
     ),
     (
         "passages",
         'video_id, source, idx, id, start, "end", text, language, first, last',
         "video_id, source, idx",
+    ),
+    ("metadata", "video_id, origin, name, value", "video_id, origin, name"),
+    (
+        "corrections",
+        'video_id, edit, field, replaced, value, source, start, "end", said, fits',
+        "number",
     ),
     ("stages", "video_id, name, status, key, reason", "video_id, name"),
     ("shots", 'video_id, start, "end", facts', "video_id, start"),
@@ -76,6 +84,8 @@ class Catalog(FrameVectors):
         """Rows by table, for `footnote status`."""
         tables = ("videos", "segments", "passages", "stages", "outputs", "shots", "frames")
         counts = {table: int(self.value(f"SELECT count(*) FROM {table}")) for table in tables}
+        invented = "SELECT count(*) FROM segments WHERE instr(flags, ?)"
+        counts["segments_invented"] = int(self.value(invented, (INVENTED,)))
         return counts | {"frame_embeddings": self.frame_count()}
 
     def hours(self) -> float:

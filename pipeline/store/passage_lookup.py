@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.store.segments import Segments
-from pipeline.types import Passage, Source
+from pipeline.types import INVENTED, Passage, Source
 
 VECTOR_TYPE = np.dtype("<f4")  # of the embeddings as the catalog stores them
 
@@ -44,6 +44,15 @@ class PassageLookup(Segments):
             return self._passages("p.video_id = ?", video_id)
         return self._passages("p.video_id = ? AND p.source = ?", video_id, source)
 
+    def text_marks(self, video_id: str) -> list[tuple[str, float, float, int]]:
+        """(source, start, end, key of the text) of the passages of what was perceived, in order:
+        equal lists, equal texts at equal times."""
+        return self.rows(
+            'SELECT source, start, "end", text_key FROM passages WHERE video_id = ?'
+            " AND source NOT IN ('chapter', 'summary') ORDER BY source, idx",
+            (video_id,),
+        )
+
     def passages_by_id(self, ids: Sequence[str]) -> dict[str, StoredPassage]:
         """By id, those that the catalog has."""
         found = self._passages("p.id IN (SELECT value FROM json_each(?))", json.dumps(list(ids)))
@@ -70,14 +79,17 @@ class PassageLookup(Segments):
     def segments_under(
         self, rows: Sequence[int] | NDArray[np.int64]
     ) -> dict[int, list[tuple[float, str, str]]]:
-        """By row (start, text, language) of the segments each passage is made of, by time."""
+        """By row (start, text, language) of the segments each passage is made of, by time.
+
+        Between them lies what was invented: it is not among them.
+        """
         found: dict[int, list[tuple[float, str, str]]] = {}
         for row, *segment in self.rows(
             'SELECT p."row", s.start, s.text, s.language FROM passages p JOIN segments s'
             " ON s.video_id = p.video_id AND s.source = p.source"
-            " AND s.ordinal BETWEEN p.first AND p.last"
+            " AND s.ordinal BETWEEN p.first AND p.last AND instr(s.flags, ?) = 0"
             ' WHERE p."row" IN (SELECT value FROM json_each(?)) ORDER BY p."row", s.ordinal',
-            (listed(rows),),
+            (INVENTED, listed(rows)),
         ):
             found.setdefault(row, []).append(tuple(segment))
         return found

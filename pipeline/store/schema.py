@@ -167,5 +167,35 @@ CREATE TABLE next_windows (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _FRAME_VECTORS, _WINDOWS)
+# What is known of a video beside its text, by who says so, and what users corrected.
+_METADATA = """
+CREATE TABLE metadata (
+    video_id TEXT NOT NULL REFERENCES videos (video_id) ON DELETE CASCADE,
+    origin TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,  -- JSON, a list
+    PRIMARY KEY (video_id, origin, name)
+) WITHOUT ROWID;
+
+CREATE TABLE corrections (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- in the order they are applied
+    video_id TEXT NOT NULL REFERENCES videos (video_id) ON DELETE CASCADE,
+    edit INTEGER NOT NULL,  -- what one command corrected is taken back together
+    field TEXT NOT NULL,
+    replaced TEXT NOT NULL,
+    value TEXT NOT NULL,
+    source TEXT NOT NULL,  -- '' for what is known of the video itself
+    start REAL NOT NULL,
+    "end" REAL NOT NULL,
+    said TEXT NOT NULL,
+    made TEXT NOT NULL,
+    fits INTEGER NOT NULL
+);
+CREATE INDEX corrections_by_video ON corrections (video_id, source, number);
+
+ALTER TABLE segments ADD COLUMN read TEXT;  -- JSON, of one that was corrected: as it was read
+CREATE INDEX segments_by_speaker ON segments (video_id, speaker) WHERE speaker <> '';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _FRAME_VECTORS, _WINDOWS, _METADATA)
 VERSION = len(MIGRATIONS)

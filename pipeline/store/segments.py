@@ -1,12 +1,17 @@
-"""The catalog's segments: timed text as it was perceived, checked against the video's clock."""
+"""The catalog's segments: timed text as it was perceived, checked against the video's clock.
+
+A segment that a user corrected also keeps what was read, so that a correction can be taken back.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pipeline.errors import ClockError
-from pipeline.store.videos import Videos
+from pipeline.store.corrections import Corrections
+from pipeline.store.patching import Corrected, apply
 from pipeline.types import Passage, Segment, Source, Word, check_interval
 
 CLOCK_TOLERANCE = 1e-3  # seconds: containers round their duration
@@ -14,26 +19,61 @@ CLOCK_TOLERANCE = 1e-3  # seconds: containers round their duration
 _COLUMNS = 'source, start, "end", text, speaker, language, flags, words'
 
 
-class Segments(Videos):
+class Segments(Corrections):
     """Reads and writes of the `segments` table."""
 
     def replace_segments(self, video_id: str, source: Source, segments: Sequence[Segment]) -> None:
         """Make `segments`, in (start, end) order, all that the video has of `source`.
 
+        They are as they were read: what users corrected of this source is applied to them, and
+        corrections that no longer fit are marked. One that was corrected before stays so.
         Raises `ClockError`, and changes nothing, when one lies outside the video.
         """
         with self.transaction():
             self.check_clock(video_id, segments)
-            ordered = sorted(segments, key=lambda segment: (segment.start, segment.end))
+            ordered, corrected = self._as_read_and_corrected(video_id, source, segments)
+            self.set_fits(video_id, source, corrected.fits)
             self.write("DELETE FROM segments WHERE video_id = ? AND source = ?", (video_id, source))
             self.write_many(
-                f"INSERT INTO segments (video_id, ordinal, {_COLUMNS})"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO segments (video_id, ordinal, {_COLUMNS}, read)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (video_id, ordinal, source, *_columns(segment))
-                    for ordinal, segment in enumerate(ordered)
+                    (video_id, ordinal, source, *_columns(after), _read_json(before, after))
+                    for ordinal, (before, after) in enumerate(
+                        zip(ordered, corrected.segments, strict=True)
+                    )
                 ),
             )
+
+    def segments_as_read(self, video_id: str, source: Source) -> list[Segment]:
+        """The segments of a source by time, without what users corrected."""
+        rows = self.rows(
+            f"SELECT {_COLUMNS}, read FROM segments WHERE video_id = ? AND source = ?"
+            ' ORDER BY start, "end", source, ordinal',
+            (video_id, source),
+        )
+        return [_as_read(_segment(*row[:-1]), row[-1]) for row in rows]
+
+    def corrected(
+        self, video_id: str, source: Source, segments: Sequence[Segment]
+    ) -> tuple[Segment, ...]:
+        """The segments by time as `replace_segments` would store them."""
+        return self._as_read_and_corrected(video_id, source, segments)[1].segments
+
+    def _as_read_and_corrected(
+        self, video_id: str, source: Source, segments: Sequence[Segment]
+    ) -> tuple[list[Segment], Corrected]:
+        """(the segments by time as they were read, the same corrected)."""
+        ordered = sorted(segments, key=lambda segment: (segment.start, segment.end))
+        corrections = self.corrections(video_id, source)
+        if not corrections:
+            return ordered, Corrected(tuple(ordered), ())
+        known = zip(
+            self.segments(video_id, source), self.segments_as_read(video_id, source), strict=True
+        )
+        read = {after: before for after, before in known if after != before}
+        ordered = [read.get(segment, segment) for segment in ordered]
+        return ordered, apply(corrections, ordered)
 
     def segments(
         self, video_id: str, source: Source | None = None, first: int = 0, last: int = 2**62
@@ -107,3 +147,19 @@ def _segment(
 ) -> Segment:
     said = tuple(Word(*word) for word in json.loads(words)) if words else ()
     return Segment(source, start, end, text, speaker, language, tuple(json.loads(flags)), said)
+
+
+def _read_json(before: Segment, after: Segment) -> str | None:
+    """What a corrected segment was read as, None where nothing was corrected."""
+    if before == after:
+        return None
+    words = [(word.start, word.end, word.text, word.probability) for word in before.words]
+    return json.dumps([before.text, before.speaker, before.flags, words], ensure_ascii=False)
+
+
+def _as_read(segment: Segment, read: str | None) -> Segment:
+    if read is None:
+        return segment
+    text, speaker, flags, words = json.loads(read)
+    said = tuple(Word(*word) for word in words)
+    return replace(segment, text=text, speaker=speaker, flags=tuple(flags), words=said)
