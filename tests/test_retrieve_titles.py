@@ -10,13 +10,21 @@ import pytest
 
 from pipeline import Library
 from pipeline.models.embedding import load_embedder
-from pipeline.retrieve.fuse import TITLE, Recipe
+from pipeline.retrieve.fuse import (
+    QUESTION_SIGNALS,
+    TITLE,
+    WINDOW_WORDS,
+    Recipe,
+    Signals,
+    fuse,
+)
 from pipeline.retrieve.search import Query, Ranked, search
-from pipeline.retrieve.titles import MOST_VIDEOS, hints_of, video_terms
+from pipeline.retrieve.titles import MOST_VIDEOS, hinted_passages, hints_of, video_terms
+from pipeline.retrieve.windows import look_closely
 from pipeline.settings import Settings
 from pipeline.types import Metadata
 from tests.command import write_rows
-from tests.memory_index import MemoryIndex, memory_index, passage
+from tests.memory_index import MemoryIndex, memory_index, passage, windowed
 
 EMBEDDER = load_embedder("fake:64")
 SAID = "We then spoke about the budget of the harbour and its roof."
@@ -37,7 +45,8 @@ def found(index: MemoryIndex, question: str, known: dict[str, Metadata], **more:
 
 
 def first(index: MemoryIndex, ranked: Ranked) -> str:
-    return index.table.videos[index.table.video[ranked.positions[0]]]
+    name: str = index.table.videos[index.table.video[ranked.positions[0]]]
+    return name
 
 
 @pytest.mark.parametrize(
@@ -71,11 +80,16 @@ def test_a_video_is_found_by_a_name_that_nobody_says_in_it() -> None:
 
 
 def test_what_a_filter_forbids_no_title_brings_back() -> None:
-    index = library_of("a", "b")
-    known = {"b": Metadata(title="Council meeting")}
-    allowed = index.table.video == 0
-    ranked = found(index, "council meeting", known, allowed=allowed)
-    assert ranked.positions.tolist() == [0]
+    index = library_of("talk", others=400)
+    known = {"talk": Metadata(people=("Gloria Zhao",))}
+    allowed = index.table.video != index.table.videos.index("talk")
+    ranked = found(index, "Gloria Zhao", known, allowed=allowed)
+    known_terms, vectors = video_terms(known), EMBEDDER.embed(["Gloria Zhao"])
+    hints = hints_of(index, "Gloria Zhao", known_terms)
+    assert hinted_passages(index, hints, vectors).tolist() == [0]
+    assert hinted_passages(index, hints, vectors, allowed).tolist() == []
+    assert allowed[ranked.positions].all()
+    assert found(index, "Gloria Zhao", known, allowed=~allowed).positions.tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -127,12 +141,37 @@ def test_without_a_close_look_a_title_still_lifts_and_the_parts_sum_up() -> None
 
 
 def test_the_place_in_a_passage_is_found_by_what_is_said_alone() -> None:
-    index = library_of("a", "b")
-    known = {"b": Metadata(title="The harbour roof")}
-    with_, without = found(index, "harbour roof", known), found(index, "harbour roof", {})
-    assert with_.focus is not None
-    assert without.focus is not None
-    assert np.sort(with_.focus).tolist() == np.sort(without.focus).tolist()
+    # The harbour is rarer than the roof and named in the first window alone. With the title it
+    # would be a word of both, and the second, which has the roof besides, would win.
+    texts = ("the harbour is old", "the roof is old")
+    elsewhere = [("b", passage("speech", 40.0 * i, 40.0 * i + 30, "a roof")) for i in range(2)]
+    others = [("c", passage("speech", 40.0 * i, 40.0 * i + 30, "some onions")) for i in range(60)]
+    index = memory_index([("a", windowed(0, *texts)), *elsewhere, *others], EMBEDDER)
+    question, only = "harbour roof", np.array([0])
+    hints = hints_of(index, question, video_terms({"a": Metadata(title="The harbour")}))
+    neutral = np.zeros((1, EMBEDDER.dimension), np.float32)  # the words alone decide
+    plain = look_closely(index, only, neutral, question)
+    look = look_closely(index, only, neutral, question, hints)
+    assert (look.start[0], look.end[0]) == (plain.start[0], plain.end[0]) == (0, 10)
+    assert look.words[0] > plain.words[0] > 0
+    # What is said keeps its part, and only the rest is the title's.
+    assert look.words[0] * (1 - look.title[0]) == pytest.approx(plain.words[0])
+    assert plain.title.tolist() == [0]
+
+
+def test_the_part_of_the_title_is_taken_from_the_words_and_not_added() -> None:
+    names, columns = QUESTION_SIGNALS, (np.arange(3, dtype=np.int32), np.zeros(3, np.uint8))
+    scores = np.array([[0.9, 0.5, 0.1], [3.0, 2.0, 1.0]])
+    windows = (np.arange(3), np.array([[0.8, 0.6, 0.2], [4.0, 1.0, 2.0]]))
+    times = (np.array([0.0, 100.0, 200.0]), np.array([30.0, 130.0, 230.0]))
+    plain = fuse(Signals(names, scores, windows), Recipe(), *columns, *times)
+    shares = np.array([0.25, 0.0, 1.0])
+    titled = fuse(Signals(names, scores, windows, shares), Recipe(), *columns, *times)
+    assert titled.scores == pytest.approx(plain.scores)
+    part = dict(zip(titled.names, titled.parts, strict=True))
+    whole = plain.parts[plain.names.index(WINDOW_WORDS)]
+    assert part[TITLE] == pytest.approx(whole * shares)
+    assert part[WINDOW_WORDS] == pytest.approx(whole * (1 - shares))
 
 
 def test_a_library_finds_by_title_and_speaker_and_follows_a_new_title(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ _K1, _B = 0.9, 0.4
 # What its words count beside its meaning when the best window of a passage is chosen.
 _WORDS_WEIGHT = 0.5
 # What a word of a video's title or metadata counts in each of its windows: as if half said.
-_TITLE_COUNT = 0.0
+_TITLE_COUNT = 0.5
 _NOTHING: frozenset[str] = frozenset()
 
 Floats = NDArray[np.float64]
