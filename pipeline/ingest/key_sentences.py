@@ -36,6 +36,7 @@ _WORDS = 0.5  # for the rarest words of all
 _FACT = 0.08  # for each number and name, up to three
 _LONG, _SHORT, _UNCLEAR, _ASKED, _UNFINISHED, _FIRST = 0.15, 0.3, 0.2, 0.25, 0.1, 0.05
 _FEW_WORDS, _MANY_WORDS = 6, 40
+_LEAST_WORDS = 2  # telling ones: "So yeah, that is that" is often said, and says nothing
 _ALIKE = 0.5  # share of the telling words in common
 
 _NUMBER = re.compile(r"\d")
@@ -117,7 +118,8 @@ def _telling(segments: Sequence[Segment], start: float, end: float) -> list[Sent
         for source in sources:
             some = [segment for segment in inside if segment.source == source]
             if sum(len(segment.text) for segment in some) >= least:
-                return list(_spoken(some) if source == "speech" else _whole(some))
+                found = _spoken(some) if source == "speech" else _whole(some)
+                return [s for s in found if len(set(telling_words(s.text))) >= _LEAST_WORDS]
     return []
 
 

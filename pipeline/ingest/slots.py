@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from pipeline.types import Source, Vectors
 
 SLOT_SECONDS = 6.0
-_MOST_SLOTS = 1500  # longer videos get longer slots: the cost goes with the square of it
+_MOST_SLOTS = 1500  # about; longer videos get longer slots: the cost goes with the square of it
+_AT_ONCE = 256  # slots that are compared with all windows at once: it bounds the memory
 
 Floats = NDArray[np.float64]
 
@@ -72,9 +73,12 @@ def slots_of(strands: Sequence[Strand], duration: float) -> Slots:
     edges = _edges(some, duration)
     start, end = edges[:-1], edges[1:]
     total = np.zeros((len(start), some[0].vectors.shape[1]), np.float32)
-    for strand in some:
-        shared = np.minimum(end[:, None], strand.end) - np.maximum(start[:, None], strand.start)
-        total += _units(np.maximum(shared, 0.0).astype(np.float32) @ strand.vectors)
+    for first in range(0, len(start), _AT_ONCE):
+        rows = slice(first, first + _AT_ONCE)
+        for strand in some:
+            left = np.maximum(start[rows, None], strand.start)
+            shared = np.maximum(np.minimum(end[rows, None], strand.end) - left, 0.0)
+            total[rows] += _units(shared.astype(np.float32) @ strand.vectors)
     return Slots(start, end, _units(total))
 
 

@@ -27,7 +27,7 @@ _COMMON_HEADING = 0.34  # share of the chapters from which a line is a logo or a
 _QUESTION_REACH = 300  # characters from the beginning of a chapter
 _QUESTION_WORDS = range(4, 14)
 
-_CODE = re.compile(r"[\\{}<>=$#@_~^|]|://|\.\w{2,4}\b(?!\s)|\w/\w|\s{2,}")
+_CODE = re.compile(r"[\\{}<>=$#@_~^|]|://|\.\w{2,4}\b(?!\s)|\w/\w|\w\(|\s{2,}")
 _LEAD_IN = re.compile(
     r"^(?:(?:and|but|so|or|like|well|yeah|yes|yep|no|ok|okay|right|cool|great|um|uh|i mean"
     r"|you know|i guess|alright|all right|now|then|maybe|just|also)\b[\s,]*)+",

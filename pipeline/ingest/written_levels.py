@@ -179,7 +179,7 @@ def _guide(part: Part) -> str:
     if minutes < _SHORT_MINUTES:
         most = max(3, round(minutes * 5))
         return f"It is short: at most {most} chapters, none shorter than {LEAST:.0f} seconds."
-    most, least = min(12, max(6, round(minutes / 2))), max(2, round(minutes / 8))
+    most, least = min(12, max(3, round(minutes / 2.5))), max(2, round(minutes / 6))
     return (
         f"These {minutes:.0f} minutes want about {least} to {most} chapters: fewer where they stay "
         "with one subject, none shorter than half a minute."
