@@ -130,15 +130,13 @@ def test_ten_hours_take_no_more_slots_than_some() -> None:
 
 def test_phrases_tell_a_stretch_from_the_others() -> None:
     embedder = load_embedder("fake:64")
-    texts = ["\n".join(topic) for topic in TOPICS]
-    stretches = [Stretch(text, embedder.embed([text])[0]) for text in texts]
-    owls, ferries, bread = key_phrases(stretches, embedder)
+    some = [Stretch(t, embedder.embed(t), embedder.embed([" ".join(t)])[0]) for t in TOPICS]
+    owls, ferries, bread = key_phrases(some, embedder)
     assert any("owl" in phrase.lower() for phrase in owls)
     assert any("ferry" in phrase.lower() or "harbour" in phrase.lower() for phrase in ferries)
     assert any("bread" in phrase.lower() for phrase in bread)
-    assert key_phrases(
-        [Stretch("so and then, you know, it was", stretches[0].centre)], embedder
-    ) == [[]]
+    nothing = Stretch(("so and then, you know, it was",), embedder.embed(["x"]), some[0].centre)
+    assert key_phrases([nothing], embedder) == [[]]
 
 
 @pytest.mark.parametrize(

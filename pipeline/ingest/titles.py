@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import compress
+
+import numpy as np
 
 from pipeline.ingest.function_words import telling_words
 from pipeline.ingest.key_phrases import Stretch, key_phrases
@@ -19,6 +22,7 @@ from pipeline.ingest.slots import Slots, Strand
 from pipeline.types import Embedder, Segment
 
 LONGEST_TITLE = 80  # characters
+_LEAST_TEXT = 40  # characters of a source from which it tells what a chapter is about
 _LONGEST_HEADING, _MOST_HEADING_WORDS = 60, 9
 _MOST_LINES = 14  # on a screen whose first line is a heading
 _HEADING_REACH = 0.5  # share of a chapter within which its heading comes
@@ -53,11 +57,8 @@ def titles(
 
     Spans are ascending; `screens` are the segments of source `screen`, by time.
     """
-    texts = [_text(strands, start, end) for start, end in spans]
-    stretches = [
-        Stretch(text, slots.mean(start, end))
-        for text, (start, end) in zip(texts, spans, strict=True)
-    ]
+    stretches = [_stretch(strands, slots, start, end) for start, end in spans]
+    texts = ["\n".join(stretch.lines) for stretch in stretches]
     phrases = key_phrases(stretches, embedder)
     chosen = [
         heading or _question(text) or ", ".join(said) or _beginning(text)
@@ -66,25 +67,22 @@ def titles(
     return [_capitalised(title) for title in chosen]
 
 
-def _text(strands: Sequence[Strand], start: float, end: float) -> str:
-    """What begins between the two, a line per window: of speech, else of captions, else of the
-    screen."""
+def _stretch(strands: Sequence[Strand], slots: Slots, start: float, end: float) -> Stretch:
+    """The windows that begin between the two: of speech, else of captions, else of the screen;
+    where none of them says much, all that are there then."""
     for strand in strands:
-        lines = [
-            text
-            for begins, text in zip(strand.start.tolist(), strand.texts, strict=True)
-            if start - 0.5 <= begins < end - 0.5
-        ]
-        if sum(map(len, lines)) >= 40:
-            return "\n".join(lines)
-    return "\n".join(
-        text
-        for strand in strands
-        for begins, ends, text in zip(
-            strand.start.tolist(), strand.end.tolist(), strand.texts, strict=True
+        begins = (strand.start >= start - 0.5) & (strand.start < end - 0.5)
+        if sum(len(text) for text in compress(strand.texts, begins)) >= _LEAST_TEXT:
+            break
+    else:
+        there = [(strand, (strand.start < end) & (strand.end > start)) for strand in strands]
+        lines = tuple(text for strand, some in there for text in compress(strand.texts, some))
+        rows = [strand.vectors[some] for strand, some in there if some.any()]
+        return Stretch(
+            lines, np.concatenate(rows) if rows else slots.vectors[:0], slots.mean(start, end)
         )
-        if begins < end and ends > start
-    )
+    lines = tuple(compress(strand.texts, begins))
+    return Stretch(lines, strand.vectors[begins], slots.mean(start, end))
 
 
 # ---------------------------------------------------------------- headings
