@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.errors import UsageError
 from pipeline.models.shelf import Shelf
-from pipeline.prompts import load_prompt
 from pipeline.retrieve.finder import Finder, check_question
 from pipeline.settings import Settings, load_settings
 from pipeline.store.catalog import Catalog
@@ -183,13 +182,7 @@ class Library:
         files = find_media(paths, self.path)
         self._finder.check_embedding()
         with MediaReader(self.settings.media_memory_mb, self.settings.media_timeout) as media:
-            stages = VideoStages(
-                self._catalog,
-                self._shelf,
-                media,
-                self.settings,
-                load_prompt("caption", self.settings.prompt_folders),
-            )
+            stages = VideoStages(self._catalog, self._shelf, media, self.settings)
             runner = Runner(self._catalog, stages, LocalExecutor(), progress or _silent)
             reports = self._synchronised(runner.run(files))
         order = {str(file): place for place, file in enumerate(files)}

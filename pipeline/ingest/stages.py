@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import FootnoteError, MediaError, ModelUnavailable
-from pipeline.ingest.captions import caption_shots
+from pipeline.ingest.caption_stage import CaptionStage
 from pipeline.ingest.correcting import unfitting
 from pipeline.ingest.embedding import embed_segments, write_passages
 from pipeline.ingest.frame_vectors import embed_frames, frames_to_embed, write_frames
@@ -43,7 +43,6 @@ from pipeline.media.shots import Shot
 from pipeline.media.sidecars import may_hold_speech
 from pipeline.models.shelf import Role, Shelf
 from pipeline.models.vocabulary import common_words
-from pipeline.prompts import Prompt
 from pipeline.settings import Settings
 from pipeline.store.catalog import Catalog
 from pipeline.store.frames import frame_path
@@ -117,13 +116,12 @@ class VideoStages:
         shelf: Shelf,
         media: MediaReader,
         settings: Settings,
-        caption_prompt: Prompt,
     ) -> None:
         self.catalog = catalog
         self.shelf = shelf
         self.media = media
         self.settings = settings
-        self.caption_prompt = caption_prompt
+        self.captions = CaptionStage(catalog, shelf, settings)
         self.levels = LevelStage(catalog, shelf, settings)
         self.terms = tuple(dict.fromkeys((*settings.glossary, *read_glossary(catalog.folder))))
 
@@ -199,7 +197,7 @@ class VideoStages:
         if name == "screen":
             return (key_of(name, above[0], shelf.name("screen")),)
         if name == "captions":
-            return (key_of(name, above[:3], shelf.name("captions"), self.caption_prompt.key),)
+            return (key_of(name, above[:3], *self.captions.key_parts()),)
         return (key_of(name, above, shelf.embedding, settings.passage_seconds),)
 
 
@@ -423,38 +421,14 @@ class _VideoRun:
 
     def _captions(self) -> _Outcome:
         """What the pictures show, in words."""
-        if not self._info.video:
-            return _Outcome("skipped", "no picture", write=self._replacing("caption", []))
-        if not self._all.shelf.name("captions"):
-            status: StageStatus = (
-                "skipped" if self._all.settings.profile == "embedded" else "pending"
-            )
-            reason = self._all.shelf.reason("captions")
-            return _Outcome(status, reason, write=self._replacing("caption", []))
-        captioner = self._all.shelf.captioner()
-        described = caption_shots(
-            self._shots(),
-            captioner,
-            self._all.caption_prompt,
-            title=self._video.title,
-            speech=[
-                segment
-                for segment in self._catalog.segments(self._video.video_id, "speech")
-                if not segment.invented
-            ],
-            screen=self._catalog.segments(self._video.video_id, "screen"),
-            get_output=self._get_output,
-            put_output=self._put_output,
-            progress=lambda done, total: self._tell("captions", done, total, "captions"),
+        made = self._all.captions.make(
+            self._video,
+            bool(self._info.video),
+            self._get_output,
+            self._put_output,
+            lambda done, total: self._tell("captions", done, total, "captions"),
         )
-        segments, _ = clip(described.segments, self._video.duration)
-        reason = "; ".join(f"at {start:.1f} s: {why}" for start, _, why in described.dropped)
-        return _Outcome(
-            "done",
-            reason,
-            model_calls=described.model_calls,
-            write=self._replacing("caption", segments),
-        )
+        return _Outcome(made.status, made.reason, made.key, made.model_calls, made.write)
 
     def _sounds(self) -> _Outcome:
         """Music, applause, an alarm: what is heard and not said."""
@@ -623,16 +597,6 @@ class _VideoRun:
             stills = _stills_from_json(kept or b"[]", self._folder())
         return stills
 
-    def _shots(self) -> list[_SeenShot]:
-        frames = [
-            _SeenFrame(frame.time, self._catalog.folder / frame.path)
-            for frame in self._catalog.frames(self._video.video_id)
-        ]
-        return [
-            _SeenShot(s.start, s.end, tuple(f for f in frames if s.start <= f.time < s.end))
-            for s in self._catalog.shots(self._video.video_id)
-        ]
-
     def _forget_stills(self) -> None:
         """Delete the pictures that only the screen reader needed, once it has read them."""
         if self._records["screen"].status not in ("done", "skipped"):
@@ -642,19 +606,6 @@ class _VideoRun:
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.name not in kept:
                 path.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _SeenFrame:
-    time: float
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class _SeenShot:
-    start: float
-    end: float
-    key_frames: tuple[_SeenFrame, ...]
 
 
 def _seen(records: Mapping[str, StageRecord], name: str) -> str:
