@@ -5,6 +5,7 @@
     │   ├── SettingsError         2  an unknown or unusable setting
     │   ├── LibraryNotFound       2  no library there, or an empty one
     │   ├── VideoNotFound         2  no video of that id, prefix or path
+    │   ├── BudgetSpent           2  the budget of the library has no model call left
     │   └── EmbeddingMismatch     2  the library was made with another embedding model
     ├── ModelUnavailable          3  a model, package or endpoint that cannot be had
     ├── NoRoom                    3  the disk is full
@@ -49,6 +50,10 @@ class LibraryNotFound(UsageError):
 
 class VideoNotFound(UsageError):
     code = "video_not_found"
+
+
+class BudgetSpent(UsageError):
+    code = "budget_spent"
 
 
 class EmbeddingMismatch(UsageError):

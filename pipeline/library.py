@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,16 +24,20 @@ from pipeline.models.shelf import Shelf
 from pipeline.retrieve.finder import Finder, check_question
 from pipeline.settings import Settings, load_settings
 from pipeline.store.catalog import Catalog
+from pipeline.store.database import DATABASE_FILE
 from pipeline.store.passages import EmbeddingSpace
 from pipeline.store.synchronise import library_indexes
-from pipeline.store.work import lease_owner
+from pipeline.store.work import LIBRARY_OWNER, lease_owner
 from pipeline.types import (
     CITABLE,
     FROM_FILE,
     IMPORTED,
     SOURCES,
     TEXT_STAGES,
+    Allowance,
     Answer,
+    BudgetState,
+    Captioner,
     Chapters,
     Check,
     Embedder,
@@ -41,6 +45,7 @@ from pipeline.types import (
     Image,
     LanguageModel,
     Listing,
+    Look,
     Metadata,
     Progress,
     ProgressEvent,
@@ -58,8 +63,10 @@ from pipeline.types import (
 
 if TYPE_CHECKING:
     from pipeline.ingest.correcting import Edited
+    from pipeline.ingest.forecast import Forecasting
     from pipeline.ingest.level_stage import LevelStage
     from pipeline.ingest.rows import ImportedVideo
+    from pipeline.ingest.spending import Purse
     from pipeline.retrieve.expand import Expansion
     from pipeline.retrieve.fuse import Recipe
     from pipeline.types import PassageIndex
@@ -70,6 +77,7 @@ _log = logging.getLogger(__name__)
 _SYNCHRONISE_SECONDS = 15.0  # between two updates of the indexes during a long `add`
 _REINDEX_BATCH = 512
 _EDIT_SECONDS = 120.0  # that a correction may take
+_LOOK_PATIENCE = 5.0  # seconds that a look waits for an `add` or an edit of its video to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +91,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class AddResult:
+    """`budget` is what captions are limited by, and what of it is spent; None: by nothing."""
+
     videos: tuple[VideoReport, ...]
     took_ms: Mapping[str, float]
+    budget: BudgetState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +132,67 @@ def plan_of(paths: Sequence[str | Path], settings: Settings) -> Plan:
     return Plan(settings.profile, sizes, stages)
 
 
+def forecast_of(
+    paths: Sequence[str | Path],
+    settings: Settings,
+    budget: str | Allowance | None = None,
+    more: bool = False,
+    progress: Progress | None = None,
+) -> Forecasting:
+    """What `add` would take, with this budget. Reads the headers of new files, 20 ms each, of at
+    most 500; loads no model, changes nothing. The library need not exist yet.
+
+    Raises `UsageError` for a path that is not there, for a budget that is none, and for one in
+    USD without prices.
+    """
+    from pipeline.ingest.discover import find_media
+    from pipeline.ingest.forecast import Forecasting
+    from pipeline.ingest.spending import (
+        budget_for,
+        check_prices,
+        prices_of,
+        read_allowance,
+        rest_of,
+    )
+    from pipeline.ingest.workload import workload
+    from pipeline.media.child import MediaReader
+
+    wanted = read_allowance(budget) if isinstance(budget, str) else budget
+    files = find_media(paths, settings.library)
+    report = progress or _silent
+    with ExitStack() as open_things:
+        catalog = None
+        if (settings.library / DATABASE_FILE).is_file():
+            catalog = open_things.enter_context(Catalog(settings.library))
+        space = catalog.embedding_space() if catalog else None
+        shelf = Shelf(settings, space.model if space else settings.embedding_model)
+        state = budget_for(catalog.budget() if catalog else None, wanted, more)
+        model = shelf.name("captions")
+        check_prices(state.allowance, prices_of(settings, model), model)
+        media = open_things.enter_context(
+            MediaReader(settings.media_memory_mb, settings.media_timeout)
+        )
+        load = workload(
+            files,
+            settings,
+            shelf,
+            catalog,
+            media,
+            describes_more=rest_of(state) >= 1,
+            progress=lambda done, total: report(
+                ProgressEvent("new files", "probing", done, total, "files")
+            ),
+        )
+    report(ProgressEvent("new files", "finished", 1, 1))
+    return Forecasting(load, settings, state)
+
+
 class Library:
     """One library, open for reading and writing. Safe to share between threads; close it.
 
     `path` (else the settings' `library`) is made when `create` is True; otherwise a folder
-    without a library is `LibraryNotFound`. `language_model` and `embedder` take the place of the
-    settings' choice: any object of that role, a LlamaIndex `LLM` included.
+    without a library is `LibraryNotFound`. `language_model`, `embedder` and `captioner` take the
+    place of the settings' choice: any object of that role, a LlamaIndex `LLM` included.
     """
 
     def __init__(
@@ -137,6 +203,7 @@ class Library:
         create: bool = True,
         language_model: object | None = None,
         embedder: Embedder | None = None,
+        captioner: Captioner | None = None,
     ) -> None:
         settings = settings or load_settings({"library": path})
         if path is not None:
@@ -150,7 +217,9 @@ class Library:
             space.model if space else settings.embedding_model,
             language_model=_as_language_model(language_model),
             embedder=embedder,
+            captioner=captioner,
         )
+        self._captioner = captioner
         self._indexes = library_indexes(self.path, settings.chroma)
         self._finder = Finder(self._catalog, self._indexes, self._shelf, settings)
         self._levels: LevelStage | None = None
@@ -167,27 +236,52 @@ class Library:
 
     # ------------------------------------------------------------ filling
 
-    def add(self, paths: Sequence[str | Path], progress: Progress | None = None) -> AddResult:
+    def add(
+        self,
+        paths: Sequence[str | Path],
+        progress: Progress | None = None,
+        budget: str | Allowance | None = None,
+        more: bool = False,
+    ) -> AddResult:
         """Bring every video among `paths` up to date; see `footnote add`.
 
         One report per file. A file that cannot be read, or only in part, does not stop the
-        others. Raises `UsageError` for a path that is not there, `EmbeddingMismatch`.
+        others. `budget` ("200calls", "10min", "2usd") limits what captions may take, in this run
+        and the next ones, until `more` opens another budget, None: without a limit. Raises
+        `UsageError` for a path that is not there and a budget that is none, `EmbeddingMismatch`.
         """
         from pipeline.ingest.discover import find_media
-        from pipeline.ingest.runner import LocalExecutor, Runner
-        from pipeline.ingest.stages import VideoStages
+        from pipeline.ingest.rounds import Adding, merged
+        from pipeline.ingest.speeds import SpeedLog, speeds_file
+        from pipeline.ingest.spending import read_allowance
         from pipeline.media.child import MediaReader
 
         began = time.perf_counter()
         files = find_media(paths, self.path)
+        wanted = read_allowance(budget) if isinstance(budget, str) else budget
         self._finder.check_embedding()
-        with MediaReader(self.settings.media_memory_mb, self.settings.media_timeout) as media:
-            stages = VideoStages(self._catalog, self._shelf, media, self.settings)
-            runner = Runner(self._catalog, stages, LocalExecutor(), progress or _silent)
-            reports = self._synchronised(runner.run(files))
+        settings, log = self.settings, SpeedLog(speeds_file(self.settings))
+        with (
+            MediaReader(settings.media_memory_mb, settings.media_timeout) as media,
+            self._open_purse(wanted, more=more) as purse,
+        ):
+            adding = Adding(
+                self._catalog, self._shelf, media, settings, purse, log, progress or _silent
+            )
+            reports = merged(self._synchronised(adding.run(files)))
+            state = purse.state() if purse.limited else None
         order = {str(file): place for place, file in enumerate(files)}
         reports.sort(key=lambda report: order.get(report.path, len(order)))
-        return AddResult(tuple(reports), {"total": _since(began)})
+        return AddResult(tuple(reports), {"total": _since(began)}, state)
+
+    def _open_purse(self, wanted: Allowance | None = None, *, more: bool = False) -> Purse:
+        """What calls of the caption model are paid from; see `ingest.spending`."""
+        from pipeline.ingest.speeds import per_call, read_speeds, speeds_file
+        from pipeline.ingest.spending import open_purse
+
+        model = self._shelf.name("captions")
+        expected = per_call(read_speeds(speeds_file(self.settings)), model)
+        return open_purse(self._catalog, self.settings, model, wanted, more, expected)
 
     def import_text(self, path: str | Path, progress: Progress | None = None) -> ImportResult:
         """Import what is known of videos that need not be here; see `footnote import`.
@@ -311,12 +405,15 @@ class Library:
         return undone
 
     def _levels_follow(self, done: Edited) -> None:
-        """Chapters and a summary that were made of the text alone are made of the corrected text;
+        if any(correction.source in CITABLE for correction in done.corrections):
+            self._remake_levels(done.video_id)
+
+    def _remake_levels(self, video_id: str) -> None:
+        """Chapters and a summary that were made of the text alone are made of the changed text;
         what a model wrote waits for the next `add`."""
-        record = self._catalog.stage(done.video_id, "levels")
-        spoken = any(correction.source in CITABLE for correction in done.corrections)
-        if spoken and self._level_stage().follows_at_once(record):
-            self._make_levels(self._catalog.video(done.video_id), ())
+        record = self._catalog.stage(video_id, "levels")
+        if self._level_stage().follows_at_once(record):
+            self._make_levels(self._catalog.video(video_id), ())
 
     def edits(self, reference: str) -> Edited:
         """What was corrected of a video and is not taken back, first to last."""
@@ -435,6 +532,7 @@ class Library:
                 **({"frames": frames.model} if frames else {}),
             },
             "pending": pending,
+            **({"budget": _budget_facts(budget)} if (budget := self._catalog.budget()) else {}),
             "generations": {
                 "catalog": self._catalog.generation(),
                 "matrix": self._indexes.matrix.stamp().generation,
@@ -540,9 +638,71 @@ class Library:
         """
         return self._finder.expand(question)
 
+    def look(
+        self, reference: str, start: float, end: float, question: str, *, frames: int = 6
+    ) -> Look:
+        """What the frames between `start` and `end` seconds show, as the caption model sees it.
+
+        What it saw is stored as captions of those frames: searches find it, answers cite it. The
+        same look at the same content asks no model again. See `answer.look`. Raises `UsageError`
+        for an interval outside the video and a video without picture or file, `BudgetSpent`,
+        `ModelUnavailable`.
+        """
+        from pipeline.answer.look import PROMPTS, look_at, wanted
+        from pipeline.media.child import MediaReader
+        from pipeline.prompts import load_prompt
+
+        check_question(question)
+        video_id = self._catalog.resolve(reference)
+        what = wanted(self._catalog.video(video_id), start, end, question, frames)
+        self._finder.check_embedding()
+        settings, captioner = self.settings, self._shelf.captioner
+        model = self._shelf.name("captions") or captioner().name  # raises where there is none
+        prompts = {name: load_prompt(name, settings.prompt_folders) for name in PROMPTS}
+        with (
+            MediaReader(settings.media_memory_mb, settings.media_timeout) as media,
+            self._open_purse() as purse,
+        ):
+            found = look_at(what, self._catalog, model, captioner, media.frames_at, prompts, purse)
+        if not self._catalog.waiting_looks(video_id) or self._take_in_looks(video_id):
+            return found
+        later = f"footnote add is working on {video_id}: it is searched when that is done"
+        return replace(found, note="; ".join(filter(None, (found.note, later))))
+
+    def _take_in_looks(self, video_id: str) -> bool:
+        """Make what was looked at searchable; False where somebody else works on the video, who
+        then does it (`ingest.looks`)."""
+        from pipeline.ingest.looks import take_in_looks
+
+        owner, until = lease_owner(), time.monotonic() + _LOOK_PATIENCE
+        while not self._catalog.claim(video_id, "add", owner, _EDIT_SECONDS):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        try:
+            seconds = self.settings.passage_seconds
+            take_in_looks(self._catalog, self._shelf.embedder(), video_id, seconds)
+            self._remake_levels(video_id)
+        finally:
+            self._catalog.release(video_id, "add", owner)
+        self._synchronise()
+        return True
+
     def embedder(self) -> Embedder:
         """The model the library's passages are embedded with."""
         return self._shelf.embedder()
+
+    def language_model(self) -> LanguageModel | None:
+        """The model that `ask` writes with, None where it quotes. Raises `ModelUnavailable`."""
+        return self._finder.language_model(look_around=True)
+
+    def get_output(self, key: str) -> bytes | None:
+        """What a model said, kept by `put_output` under this key; see `ingest.outputs`."""
+        return self._catalog.get_output(key)
+
+    def put_output(self, key: str, value: bytes) -> None:
+        """Keep what a model said, as a thing of the library and of no video."""
+        self._catalog.put_output(key, LIBRARY_OWNER, value)
 
     def index(self) -> PassageIndex:
         """The passages as they are now, for searching. Raises `LibraryNotFound` when empty."""
@@ -598,7 +758,9 @@ class Library:
             done += len(batch)
             report(ProgressEvent("reindex", "embedding", done, total, "passages"))
         self._catalog.adopt_next_embeddings(space)
-        self._shelf = Shelf(self.settings, embedder.name, embedder=embedder)
+        self._shelf = Shelf(
+            self.settings, embedder.name, embedder=embedder, captioner=self._captioner
+        )
         self._levels = None
         self._finder = Finder(self._catalog, self._indexes, self._shelf, self.settings)
         self._synchronise()
@@ -741,6 +903,17 @@ def _as_language_model(model: object | None) -> LanguageModel | None:
     from pipeline.models.language import wrap
 
     return wrap(model)
+
+
+def _budget_facts(state: BudgetState) -> dict[str, Any]:
+    spent = state.spent
+    return {
+        "allowed": str(state.allowance) if state.allowance else "no limit",
+        "calls": spent.calls,
+        "minutes": round(spent.seconds / 60, 2),
+        "tokens": spent.prompt_tokens + spent.completion_tokens,
+        "usd": round(spent.usd, 4),
+    }
 
 
 def _disk_use(folder: Path) -> dict[str, int]:

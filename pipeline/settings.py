@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -61,7 +61,22 @@ class Settings(BaseSettings):
     endpoint: str = ""
     api_key: SecretStr = SecretStr("")
     endpoint_timeout: float = 120.0
+    endpoint_requests: int = Field(default=4, ge=1)  # most captions asked for at once
+    endpoint_requests_per_minute: float = Field(
+        default=0, ge=0
+    )  # 0: no limit but what the endpoint says
     context_window: int = 8192
+
+    # what the endpoint charges, USD, for --budget 2usd and the forecast of add --dry-run
+    price_per_million_input: float = Field(default=0, ge=0)  # tokens
+    price_per_million_output: float = Field(default=0, ge=0)
+    price_per_call: float = Field(default=0, ge=0)
+    # a file that remembers how fast this machine is, for the forecast; "none": no file,
+    # "": speeds.json in the user's cache folder
+    speeds: str = ""
+
+    # captions that a model in this process makes at once; 0: 8 on a GPU, 1 without
+    caption_batch: int = Field(default=0, ge=0)
 
     debug: bool = False  # FOOTNOTE_DEBUG=1: the command line shows where a bug was raised
 
@@ -76,11 +91,16 @@ class Settings(BaseSettings):
 
     # chapters and summaries: "auto" asks the language model, where there is one, about videos that
     # are added; "model" about imported ones too; "text" asks none; "none" makes neither
-    levels: Literal["auto", "model", "text", "none"] = "none"
+    levels: Literal["auto", "model", "text", "none"] = "auto"
 
     # frames
     screen_frames_per_second: float = 2.0
-    max_key_frames_per_shot: int = 3
+    max_key_frames_per_shot: int = 3  # or one for every 8 seconds of it, where that is more
+
+    # captions: a call of the model for so many seconds of video at most, on average, and how many
+    # pictures it is shown; where little is new, or words tell it already, there are fewer
+    caption_seconds: float = Field(default=60.0, ge=1)
+    caption_images: int = Field(default=6, ge=1)
 
     # search and answer
     # what the language model writes to search with
@@ -92,6 +112,8 @@ class Settings(BaseSettings):
     rerank_moments: int = 20  # how many of the moments found it looks at
     rerank_calls: int = 4  # most calls of the model per search
     rerank_ms: float = 20_000.0  # no call begins after so many milliseconds
+
+    videos_at_once: int = Field(default=4, ge=1)  # in flight: one is decoded, another described
 
     # hostile files
     media_timeout: float = 3600.0  # seconds one pass over one file may take

@@ -8,7 +8,7 @@ born and not in an answer.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -24,6 +24,7 @@ Verdict = Literal["supported", "partly", "unsupported", "contradicted", "uncheck
 SOURCES: tuple[Source, ...] = ("speech", "caption", "screen", "sound", "chapter", "summary")
 # What was perceived. Chapters and summaries are derived from it: searchable, never cited.
 CITABLE: frozenset[Source] = frozenset(("speech", "caption", "screen", "sound"))
+DERIVED: frozenset[Source] = frozenset(SOURCES) - CITABLE
 
 Audio = NDArray[np.float32]  # (samples,), mono, 16 kHz, in [-1, 1]
 Image = NDArray[np.uint8]  # (height, width, 3), RGB
@@ -49,8 +50,15 @@ def check_interval(start: float, end: float, what: str) -> None:
 INVENTED = "invented: "
 # Begins a flag that says what stood in a text before it was corrected: no doubt about it.
 CORRECTED = "corrected: "
+# Begins a flag that says for which question a frame was looked at: no doubt about what it shows.
+LOOKED = "seen for: "
 # The flag of a chapter that the file, or what was published with it, gives itself.
 FROM_FILE = "from the file"
+
+
+def are_doubts(flags: Iterable[str]) -> bool:
+    """Whether one of the flags of a segment is a reason not to trust its text."""
+    return any(not flag.startswith((CORRECTED, FROM_FILE, LOOKED)) for flag in flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ class Segment:
     @property
     def doubtful(self) -> bool:
         """Whether there is a reason not to trust this text."""
-        return any(not flag.startswith((CORRECTED, FROM_FILE)) for flag in self.flags)
+        return are_doubts(self.flags)
 
     @property
     def confidence(self) -> float:
@@ -244,6 +252,54 @@ class VideoReport:
     reason: str = ""
 
 
+BudgetUnit = Literal["calls", "min", "usd"]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much may be spent on looking at pictures with a vision model.
+
+    Minutes are those in which at least one call was under way.
+    """
+
+    amount: float
+    unit: BudgetUnit
+
+    def __str__(self) -> str:
+        unit = "call" if self.unit == "calls" and self.amount == 1 else self.unit
+        return f"{self.amount:g} {unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What looking at pictures took: calls, the seconds during which any was under way, tokens."""
+
+    calls: int = 0
+    seconds: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.calls + other.calls,
+            self.seconds + other.seconds,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.usd + other.usd,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """A library's budget and what of it is spent; `allowance` is None where nothing limits it."""
+
+    number: int
+    allowance: Allowance | None
+    spent: Spent
+    opened: str = ""  # ISO 8601, UTC
+
+
 @dataclass(frozen=True, slots=True)
 class ProgressEvent:
     """How far one stage of one video is. `total` is 0 while it is not known."""
@@ -361,13 +417,14 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class MomentPassage:
-    """A passage as a moment shows it."""
+    """A passage as a moment shows it. `doubt` is the share of its text that is doubtful."""
 
     id: str
     source: Source
     start: float
     end: float
     text: str
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,6 +511,7 @@ class Citation:
     source: Source
     verdict: Verdict
     link: str
+    date: str = ""  # the video's, ISO 8601; "" when unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,10 +521,35 @@ class Sentence:
     verdict: Verdict
 
 
+# How an answer is written: a sentence or two, a longer explanation, what each of several videos
+# says, one item a line, one step a line, one event a line.
+Form = Literal["short", "explained", "compare", "list", "howto", "timeline"]
+FORMS: tuple[Form, ...] = ("short", "explained", "compare", "list", "howto", "timeline")
+# Forms whose sentences each stand on a line of their own.
+IN_LINES: frozenset[Form] = frozenset(("list", "howto", "timeline"))
+
+
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """A moment that was found near to a question that the library does not answer."""
+
+    video_id: str
+    title: str
+    start: float
+    end: float
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`nearby` and `missing`, where it abstained: what was found near, and what the library lacks.
+
+    `contradictions` are pairs of markers of citations of two videos that say different things of
+    the same, the later video's first. `incomplete` says why a streamed answer broke off.
+    """
+
     question: str
-    answer: str  # holds [n], n a marker
+    answer: str  # holds [n], n a marker; sentences on lines of their own in the forms IN_LINES
     abstained: bool
     confidence: float
     sentences: tuple[Sentence, ...]
@@ -474,6 +557,57 @@ class Answer:
     moments: tuple[Moment, ...]
     usage: Mapping[str, float]
     took_ms: Mapping[str, float]
+    form: Form = "short"
+    nearby: tuple[Nearby, ...] = ()
+    missing: tuple[str, ...] = ()
+    contradictions: tuple[tuple[int, int], ...] = ()
+    incomplete: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFound:
+    """The first event of a streamed answer: what it will be made from, `statements` of it."""
+
+    question: str
+    form: Form
+    statements: int
+    moments: tuple[Moment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceReady:
+    """A sentence that was checked, with those of its citations that no earlier one had."""
+
+    sentence: Sentence
+    citations: tuple[Citation, ...]
+
+
+# A streamed answer: one `EvidenceFound`, a `SentenceReady` for each sentence, the `Answer`.
+AnswerEvent = EvidenceFound | SentenceReady | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a vision model saw in the frames of an interval when it was asked a question.
+
+    `text` is its answer, which says what is missing where it was not `found`; `times` are those of
+    the frames it looked at. `segments` are stored and searched: none where it was not found.
+    `cached`: the same was asked before, and no model was. `note` is what else a user should know.
+    """
+
+    video_id: str
+    title: str
+    start: float
+    end: float
+    question: str
+    text: str
+    times: tuple[float, ...]
+    segments: tuple[Segment, ...]
+    found: bool
+    model_calls: int
+    cached: bool
+    took_ms: Mapping[str, float]
+    note: str = ""
 
 
 # ---------------------------------------------------------------- roles
@@ -493,6 +627,14 @@ class Embedder(Protocol):
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens per text, special tokens included, without truncation."""
         ...
+
+
+class Samples(Protocol):
+    """Sound of any length that need not be in memory: a part of it, `[first:last]`, is."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Audio: ...
 
 
 class SpeechDetector(Protocol):
@@ -525,7 +667,7 @@ class Diariser(Protocol):
 
     name: str
 
-    def turns(self, audio: Audio, levels: Levels) -> list[Turn]:
+    def turns(self, audio: Samples, levels: Levels) -> list[Turn]:
         """Turns by start, of one speaker disjoint; none where it cannot tell anybody apart.
 
         `levels` are the channels of the track that `audio` was mixed from. Speakers are named
@@ -571,6 +713,9 @@ class CaptionRequest:
     images: tuple[Image, ...]
     times: tuple[float, ...]
     prompt: str
+    # A JSON schema of the reply, for backends that can hold a model to one; the prompt says it too.
+    schema: Mapping[str, object] | None = None
+    max_tokens: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -580,15 +725,34 @@ class Reply:
     text: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cut: bool = False  # the reply was not at its end when it had all its tokens
+
+
+class Deliver(Protocol):
+    """Called with a request's place and its reply, as soon as there is one."""
+
+    def __call__(self, place: int, reply: Reply, /) -> None: ...
 
 
 class Captioner(Protocol):
-    """Frames to a description."""
+    """Frames to a description.
+
+    `width` is how many requests it works on at once: what it is handed at a time. It can shrink,
+    where a model finds out how much fits into memory.
+    """
 
     name: str
+    width: int
 
-    def caption(self, requests: Sequence[CaptionRequest]) -> list[Reply]:
-        """One reply per request, in order."""
+    def caption(
+        self, requests: Sequence[CaptionRequest], deliver: Deliver | None = None
+    ) -> list[Reply]:
+        """One reply per request, in order; an empty one is the caller's to judge.
+
+        `deliver` is called with each of them as it is made, in any order, one at a time, from the
+        thread that called: when one request fails, what the others have cost is not lost. Raises
+        `ModelUnavailable`, after everything that was under way is delivered.
+        """
         ...
 
 
@@ -692,6 +856,15 @@ class PassageTable:
         return len(self.rows)
 
 
+_DERIVED_CODES = np.array([source in DERIVED for source in SOURCES])
+
+
+def derived_passages(table: PassageTable) -> NDArray[np.bool_]:
+    """(n,) which passages are of chapters and summaries."""
+    derived: NDArray[np.bool_] = _DERIVED_CODES[table.source]
+    return derived
+
+
 @dataclass(frozen=True, slots=True)
 class PassageWindows:
     """The windows of one passage, by time: at least one, which may be the whole passage.
@@ -744,6 +917,10 @@ class PassageIndex(Protocol):
 
     def term_counts(self, query: str) -> Mapping[str, int]:
         """The index terms of a query, in the library's languages, and how often each is said."""
+        ...
+
+    def doubt(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(p,) the share of each passage's text that there is a reason not to trust, in [0, 1]."""
         ...
 
     def texts(self, positions: Sequence[int] | NDArray[np.int64]) -> list[str]: ...

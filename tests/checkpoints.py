@@ -137,59 +137,6 @@ def _whisper_tokenizer(specials: list[str]) -> Any:
     return TikTokenConverter(vocab_file=str(pairs), extra_special_tokens=specials).converted()
 
 
-def idefics3(folder: Path) -> Path:
-    """An image-text-to-text model of SmolVLM's first class, with its processor: a folder."""
-    import torch
-    from transformers import (
-        Idefics3Config,
-        Idefics3ForConditionalGeneration,
-        Idefics3ImageProcessor,
-        Idefics3Processor,
-    )
-
-    torch.manual_seed(0)
-    tokenizer = word_tokenizer(
-        ["<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"]
-    )
-    size = len(tokenizer)
-    text = {
-        "model_type": "llama",
-        "vocab_size": size,
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 2048,
-        "pad_token_id": tokenizer.pad_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-    }
-    vision = {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "image_size": 32,
-        "patch_size": 8,
-    }
-    config = Idefics3Config(
-        text_config=text,
-        vision_config=vision,
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
-        pad_token_id=tokenizer.pad_token_id,
-        scale_factor=2,
-    )
-    images = Idefics3ImageProcessor(
-        size={"longest_edge": 32}, max_image_size={"longest_edge": 32}, do_image_splitting=False
-    )
-    target = folder / "tiny-idefics3"
-    Idefics3ForConditionalGeneration(config).save_pretrained(target)
-    Idefics3Processor(
-        images, tokenizer, image_seq_len=4, chat_template=_IMAGE_TEMPLATE
-    ).save_pretrained(target)
-    return target
-
-
 def clip(folder: Path, seed: int = 0) -> Path:
     """A CLIP of two small towers and 16 dimensions, with its image processor: a folder."""
     import torch
@@ -331,15 +278,11 @@ _CHAT_TEMPLATE = (
     "{% for m in messages %}{{ m.role }} : {{ m.content }} {% endfor %}"
     "{% if add_generation_prompt %}assistant :{% endif %}"
 )
-_IMAGE_TEMPLATE = (
-    "{% for m in messages %}{{ m.role }} : {% for part in m.content %}"
-    "{% if part.type == 'image' %}<image>{% else %}{{ part.text }}{% endif %}{% endfor %}"
-    "<end_of_utterance> {% endfor %}{% if add_generation_prompt %}assistant :{% endif %}"
-)
 
 
-def word_tokenizer(specials: list[str]) -> Any:
-    """Whole words; every token but the special ones decodes to a word."""
+def word_tokenizer(specials: list[str], **named: str) -> Any:
+    """Whole words; every token but the special ones decodes to a word. `named` are those special
+    ones that a processor asks the tokenizer for by an attribute."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import WhitespaceSplit
@@ -349,7 +292,11 @@ def word_tokenizer(specials: list[str]) -> Any:
     tokenizer = Tokenizer(WordLevel({w: at for at, w in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
     made = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", eos_token="</s>"
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        eos_token="</s>",
+        extra_special_tokens=named,
     )
     made.add_special_tokens({"extra_special_tokens": specials})
     return made

@@ -22,6 +22,9 @@ def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith("FOOTNOTE_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    # What is measured here says nothing about this machine's next run.
+    monkeypatch.setattr("pipeline.ingest.speeds.default_file", lambda: tmp_path / "speeds.json")
+    monkeypatch.setenv("FOOTNOTE_SPEEDS", str(tmp_path / "speeds.json"))
 
 
 @pytest.fixture(autouse=True)

@@ -43,6 +43,7 @@ class MemoryIndex:
         self._passages = [passage for _, passage in passages]
         self.table = table_of(passages)
         self.vectors = vectors
+        self.doubts: dict[int, float] = {}  # by position
         self.proposals = 0  # how often the vector index was asked
         self._texts = [passage.text for _, passage in passages]
 
@@ -87,6 +88,9 @@ class MemoryIndex:
         start = np.array([window.start for window in passage.windows])
         end = np.array([window.end for window in passage.windows])
         return PassageWindows(start, end, texts, "", embedder.embed(texts))
+
+    def doubt(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.array([self.doubts.get(int(position), 0.0) for position in positions])
 
     def texts(self, positions: Sequence[int] | NDArray[np.int64]) -> list[str]:
         return [self._texts[int(position)] for position in positions]

@@ -4,7 +4,9 @@
         settings = Settings(endpoint=stub.url)
 
 Replies are given in order, the last one again and again; a callable gets the request. A reply is
-a text, or one of `Status`, `Garbage`, `Hang`, `BreakOff`. `stub.requests` holds what came in.
+a text, or one of `Said`, `Status`, `Garbage`, `Hang`, `BreakOff`. `stub.requests` holds what came
+in, `stub.arrivals` when, and `stub.most_at_once` how many were being answered at one time. `Clock`
+is for what waits between requests.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ import io
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,12 +27,24 @@ import numpy as np
 
 
 @dataclass(frozen=True)
+class Said:
+    """A completion in full, after so many seconds."""
+
+    text: str | None = None
+    finish: str = "stop"
+    refusal: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Status:
-    """An error answer, as OpenAI words it."""
+    """An error answer, as OpenAI words it, after so many seconds."""
 
     code: int
     message: str = "no"
     headers: Mapping[str, str] = field(default_factory=dict)
+    error_code: str | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +67,7 @@ class BreakOff:
     after: str = ""
 
 
-Reply = str | Status | Garbage | Hang | BreakOff
+Reply = str | Said | Status | Garbage | Hang | BreakOff
 
 
 @dataclass(frozen=True)
@@ -101,6 +117,8 @@ class OpenAIStub:
         api_key: str = "",
     ) -> None:
         self.requests: list[Request] = []
+        self.arrivals: list[float] = []  # seconds of `time.monotonic`
+        self.most_at_once = self._at_once = 0
         self.models = list(models)
         self.api_key = api_key
         self.closing = threading.Event()
@@ -124,10 +142,41 @@ class OpenAIStub:
 
     def reply_to(self, request: Request) -> Reply:
         with self._lock:
+            self.arrivals.append(time.monotonic())
             self.requests.append(request)
             if callable(self._replies):
                 return self._replies(request)
             return self._replies[min(len(self.requests), len(self._replies)) - 1]
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Counts who is answered at the same time."""
+        with self._lock:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_once -= 1
+
+
+class Clock:
+    """Stands in for the `time` of a module: it passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+        self._now = 1000.0
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self._now += seconds
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def time(self) -> float:
+        return time.time()
 
 
 def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:
@@ -152,10 +201,12 @@ def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:
             request = Request(self.path, json.loads(raw), dict(self.headers.items()))
             if request.body["model"] not in stub.models:
                 return self._error(Status(404, f"The model `{request.body['model']}` is not here"))
-            return self._answer(request, stub.reply_to(request))
+            with stub.answering():
+                return self._answer(request, stub.reply_to(request))
 
         def _answer(self, request: Request, reply: Reply) -> None:
             if isinstance(reply, Status):
+                time.sleep(reply.seconds)
                 return self._error(reply)
             if isinstance(reply, Garbage):
                 return self._send(reply.body, reply.content_type)
@@ -166,12 +217,17 @@ def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:
             if isinstance(reply, BreakOff) and not reply.after:
                 self.close_connection = True
                 return None
-            text = reply.after if isinstance(reply, BreakOff) else reply
+            if isinstance(reply, Said):
+                said = reply
+            else:
+                said = Said(reply.after if isinstance(reply, BreakOff) else reply)
+            time.sleep(said.seconds)
+            text = said.text or ""
             if request.body.get("stream"):
                 return self._stream(text, broken=isinstance(reply, BreakOff))
-            message = {"role": "assistant", "content": text}
+            message = {"role": "assistant", "content": said.text, "refusal": said.refusal}
             usage = _usage(request, text)
-            choice = {"index": 0, "finish_reason": "stop", "message": message}
+            choice = {"index": 0, "finish_reason": said.finish, "message": message}
             return self._json(
                 _envelope(request) | {"object": "chat.completion", "choices": [choice]} | usage
             )
@@ -206,7 +262,8 @@ def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:
             self.wfile.flush()
 
         def _error(self, status: Status) -> None:
-            body = {"error": {"message": status.message, "type": "stub", "code": None}}
+            error = {"message": status.message, "type": "stub", "code": status.error_code}
+            body = {"error": error}
             self._send(json.dumps(body).encode(), "application/json", status.code, status.headers)
 
         def _json(self, body: dict[str, Any]) -> None:

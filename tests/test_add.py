@@ -242,13 +242,13 @@ def test_a_changed_caption_prompt_redoes_captions_and_no_other_stage(
 ) -> None:
     monkeypatch.setenv("FOOTNOTE_CAPTION_MODEL", "fake:colours")
     first = footnote.json("add", folder)
-    assert stage(first, "talk", "captions")["model_calls"] == 2, "one for each shot"
+    assert stage(first, "talk", "captions")["model_calls"] == 1, "one for both shots"
     own = tmp_path / "own"
     own.mkdir()
-    (own / "caption.txt").write_text("Describe $title at $time: $speech $screen")
+    (own / "caption.txt").write_text("Describe $title, $images: $before $speech $screen")
     monkeypatch.setenv("FOOTNOTE_PROMPTS", str(own))
     again = footnote.json("add", folder)
-    assert stage(again, "talk", "captions")["model_calls"] == 2
+    assert stage(again, "talk", "captions")["model_calls"] == 1
     for name in ("frames", "speech", "screen"):
         assert stage(again, "talk", name) == stage(first, "talk", name)
     third = footnote.json("add", folder)

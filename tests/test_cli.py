@@ -75,13 +75,13 @@ def test_list_show_status_remove(talk: Footnote) -> None:
         "video_id", "title", "path", "duration", "added", "sources", "pending",
         "date", "people", "place", "tags", "url",
     }  # fmt: skip
-    assert video["sources"] == {"speech": 2}
+    assert video["sources"] == {"speech": 2, "chapter": 2}
     shown = talk.json("show", "tal")
     assert {key: shown[key] for key in video} == video
     assert set(shown["segments"][0]) == {
         "source", "start", "end", "text", "speaker", "flags", "number",
     }  # fmt: skip
-    assert talk.json("status")["counts"]["segments"] == 2
+    assert talk.json("status")["counts"]["segments"] == 4
     assert talk.json("remove", "talk") == {"removed": ["talk"]}
     assert talk.json("list") == {"videos": []}
     assert talk.json("status")["counts"] == dict.fromkeys(talk.json("status")["counts"], 0)
@@ -126,7 +126,7 @@ def test_another_embedding_model_needs_a_reindex(
     error = talk.json("search", "owl", code=2)["error"]
     assert error["code"] == "embedding_mismatch"
     assert error["hint"] == "footnote reindex --embedding fake:32"
-    assert talk.json("reindex", "--embedding", "fake:32")["passages"] == 2
+    assert talk.json("reindex", "--embedding", "fake:32")["passages"] == 4
     assert talk.json("search", "owl")["moments"][0]["start"] == 2
     assert talk.json("doctor")["ok"]
 

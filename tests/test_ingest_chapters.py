@@ -297,6 +297,35 @@ def test_chapters_are_sought_only_where_they_are_asked_for(imported: Footnote) -
     assert asked[0]["start"] == 0
 
 
+def test_each_chapter_is_found_by_itself_where_it_begins(imported: Footnote) -> None:
+    asked = imported.json("search", "ferry harbour", "--source", "chapter")["moments"]
+    chapters = {c["start"]: c["title"] for c in imported.json("chapters", "talk")["chapters"]}
+    assert {m["start"]: m["text"] for m in asked} == chapters
+    assert all(m["end"] - m["start"] <= 60 for m in asked)
+
+
+def test_levels_change_nothing_of_an_ordinary_search(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "r.jsonl", *rows(talk(*TOPICS)))
+    found = []
+    for levels in ("none", "text"):
+        with Library(settings=settings(tmp_path / levels, levels=levels)) as library:
+            library.import_rows(path)
+            assert bool(library.chapters("talk").chapters) == (levels == "text")
+            made = library.search("a ferry in the harbour", k=20)
+            listing = library.find_all("how many times is the ferry mentioned?")
+            found.append((made.moments, listing.moments, listing.coverage))
+            assert all(check.ok for check in library.doctor())
+    assert found[0] == found[1], "no word is rarer or more common for being in a title"
+
+
+def test_a_clip_of_some_seconds_is_not_divided(footnote: Footnote, tmp_path: Path) -> None:
+    short = [
+        {**row, "end": row["end"] / 6, "start": row["start"] / 6} for row in rows(talk(*TOPICS))
+    ]
+    footnote.json("import", write_rows(tmp_path / "r.jsonl", *short))
+    assert footnote.json("chapters", "talk")["chapters"] == []
+
+
 def test_chapters_are_found_where_a_video_has_nothing_else(
     footnote: Footnote, tmp_path: Path
 ) -> None:
@@ -347,12 +376,15 @@ SRT = "\n".join(
 
 
 def write_video(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, chapters: Sequence[tuple[float, float, str]] = ()
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    chapters: Sequence[tuple[float, float, str]] = (),
+    seconds: float = 12.0,
 ) -> Path:
     monkeypatch.setenv("FOOTNOTE_SCREEN_READER", "fake:Departures")
     folder.mkdir(exist_ok=True)
     path = folder / "talk.mp4"
-    pictures = clips.scenes((12.0, clips.texture(1)), fps=5)
+    pictures = clips.scenes((seconds, clips.texture(1)), fps=5)
     clips.write(path, pictures, fps=5, chapters=list(chapters))
     (folder / "talk.srt").write_text(SRT)
     return path
@@ -385,7 +417,7 @@ def test_levels_are_made_again_only_when_the_text_changes(
         + json.dumps({"when": "summarise", "reply": "Owls hunt voles at night. [0:00, 0:01]"})
     )
     monkeypatch.setenv("FOOTNOTE_LANGUAGE_MODEL", f"fake:{replies}")
-    path = write_video(tmp_path / "videos", monkeypatch)
+    path = write_video(tmp_path / "videos", monkeypatch, seconds=36.0)
     (first,) = footnote.json("add", path)["videos"]
     assert first["stages"]["levels"]["status"] == "done"
     assert first["stages"]["levels"]["model_calls"] == 2

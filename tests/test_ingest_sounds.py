@@ -251,7 +251,7 @@ def test_sound_files_are_as_good_as_videos(
         stages = {name: record["status"] for name, record in video["stages"].items()}
         assert stages == {
             "probe": "done", "frames": "skipped", "speech": "done", "screen": "skipped",
-            "captions": "skipped", "passages": "done",
+            "captions": "skipped", "passages": "done", "levels": "done",
         }, video["path"]  # fmt: skip
         assert video["stages"]["screen"]["reason"] == "no picture"
         (said,) = footnote.json("show", video["video_id"])["segments"]

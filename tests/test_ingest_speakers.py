@@ -6,6 +6,7 @@ import wave
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -271,6 +272,11 @@ def test_a_diariser_hears_a_sound_once() -> None:
     assert len(calls) == 2, "names are no reason to listen again"
 
 
+def spoken(footnote: Footnote) -> list[dict[str, Any]]:
+    segments = footnote.json("show", "call")["segments"]
+    return [segment for segment in segments if segment["source"] == "speech"]
+
+
 def test_a_call_is_added_with_its_speakers(
     footnote: Footnote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,13 +284,13 @@ def test_a_call_is_added_with_its_speakers(
     monkeypatch.setenv("FOOTNOTE_SPEECH_DETECTOR", "fake:loudness")
     write(tmp_path / "call.wav", call())
     first = footnote.json("add", tmp_path / "call.wav")
-    segments = footnote.json("show", "call")["segments"]
+    segments = spoken(footnote)
     assert [s["speaker"] for s in segments] == ["left", "right", "left", "right"]
     np.testing.assert_allclose([s["start"] for s in segments], [0.5, 4.25, 7.25, 9.1], atol=0.6)
 
     monkeypatch.setenv("FOOTNOTE_SPEAKERS", "Anna, Bert")
     again = footnote.json("add", tmp_path / "call.wav")
-    assert [s["speaker"] for s in footnote.json("show", "call")["segments"]][:2] == ["Anna", "Bert"]
+    assert [s["speaker"] for s in spoken(footnote)][:2] == ["Anna", "Bert"]
     assert again["videos"][0]["stages"]["speech"]["model_calls"] == 0
     assert first["videos"][0]["stages"]["frames"] == again["videos"][0]["stages"]["frames"]
     assert "Bert: w" in footnote.run("show", "call").out

@@ -165,6 +165,19 @@ def test_parts_are_fused_and_what_fusing_lost_is_put_back() -> None:
     assert [s.text for s in found] == ["Owls and ferries.", "Maren Oduya paid 48,000 crowns."]
 
 
+def test_where_nothing_is_to_be_put_back_the_summary_stays_as_it_is() -> None:
+    def reply(prompt: str, system: str) -> str:
+        if "Put back what matters" in prompt:
+            return "Nothing is worth putting back."
+        if "Make one summary of the whole" in prompt:
+            return "Owls and ferries are told of at owls .org. [0:00]"
+        first = prompt.split("----- transcript -----\n")[1].split(" ")[0]
+        return f"Here the director Maren Oduya looks at a page on .com . [{first}]"
+
+    found = writer(reply, window=2500).summary("Talk", talk(*TOPICS, times=20))
+    assert [s.text for s in found] == ["Owls and ferries are told of at owls .org."]
+
+
 def test_a_fact_is_lost_only_where_no_sentence_has_it() -> None:
     line = (Line(0.0, 1.0, "said: x", "speech"),)
     parts = [Told("Then Ada's 15,000 owls left Bergen at 8:30.", line)]

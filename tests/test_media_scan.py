@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from pipeline.errors import MediaError
-from pipeline.media.frames import StillRun
+from pipeline.media.frames import KeyFrame, StillRun
 from pipeline.media.picture import Picture
 from pipeline.media.scan import Scan, scan_video
+from pipeline.media.shots import Kept, KeyFrameChooser
 from tests import clips
 
 FRAME = 1 / 25
@@ -203,6 +205,88 @@ def test_a_shot_that_changes_has_several_up_to_the_limit(tmp_path: Path) -> None
         times = [key.time for key in shot.key_frames]
         assert len(times) == most
         assert times == sorted(times)
+
+
+def with_somebody(path: Path, seconds: float, there: Callable[[float], bool]) -> list[KeyFrame]:
+    """Key frames of a fixed camera; who is `there` moves twice a second, and never the same."""
+    moved = [clips.texture(seed, (90, 90)) for seed in range(10, 10 + round(2 * seconds))]
+
+    def draw(time: float) -> clips.Image:
+        image = A.copy()
+        if there(time):
+            image[60:150, 120:210] = moved[int(time * 2)]
+        return image
+
+    clips.write(path, clips.at_rate(10, seconds, draw), fps=10)
+    (shot,) = scan_video(path, path.with_suffix("")).shots
+    return list(shot.key_frames)
+
+
+def test_novelty_is_the_share_of_a_picture_that_was_not_shown_before(tmp_path: Path) -> None:
+    part = A.copy()
+    part[:90, :160] = B[:90, :160]  # a quarter of it
+    parts = [(2.0, picture) for picture in (A, B, A, C, part)]
+    path = clips.write(tmp_path / "x.mp4", clips.scenes(*parts, fps=10), fps=10)
+    shots = scan_video(path, tmp_path).shots
+    first, other, back, third, mixed = (shot.key_frames[0].novelty for shot in shots)
+    assert first == 1.0, "nothing was shown before"
+    assert other > 0.5 and third > 0.5
+    assert back == pytest.approx(0.0, abs=0.02)
+    assert 0.1 < mixed < 0.3
+
+
+def test_who_always_moves_is_no_news_and_who_comes_rarely_is(tmp_path: Path) -> None:
+    fidgeting = with_somebody(tmp_path / "talk.mp4", 60.0, lambda time: True)
+    watching = with_somebody(tmp_path / "door.mp4", 60.0, lambda time: time % 20 >= 15)
+    assert fidgeting[0].novelty == watching[0].novelty == 1.0
+    seen = [key.novelty for key in watching[1:] if key.time % 20 >= 15]
+    assert seen and max(seen) > 0.08
+    rest = [key.novelty for key in fidgeting[1:]]
+    assert len(rest) >= 4 and max(rest) < 0.5 * max(seen)
+    # On the whole what is always the same costs no look, which begins at 0.035.
+    assert sum(novelty < 0.035 for novelty in rest) > len(rest) / 2
+
+
+def test_a_long_shot_has_more_key_frames_than_the_limit(tmp_path: Path) -> None:
+    """One for eight seconds: a screen recording is one shot for an hour."""
+    wide = clips.texture(7, (320 * 9, 180))
+    path = clips.write(
+        tmp_path / "x.mp4", clips.at_rate(10, 51.0, lambda t: clips.pan(wide, t, speed=50)), fps=10
+    )
+    (shot,) = scan_video(path, tmp_path, key_frames_per_shot=2).shots
+    times = [key.time for key in shot.key_frames]
+    assert len(times) == 6 and times == sorted(times)
+    still = clips.write(tmp_path / "still.mp4", clips.scenes((51.0, A), fps=10), fps=10)
+    assert len(scan_video(still, tmp_path / "still").shots[0].key_frames) == 1
+
+
+def test_key_frames_of_an_hour_that_never_rests_are_chosen_in_seconds(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    small = random.integers(0, 256, (1200, 36, 64), np.uint8)
+    kept = [
+        Kept(3.0 * n, 3.0 * n, 3.0 * n + 3, True, tmp_path, 640, 360, small[n], 1.0)
+        for n in range(1200)
+    ]
+    began = time.perf_counter()
+    assert len(KeyFrameChooser(3).choose(kept)) == 450
+    assert time.perf_counter() - began < 30, "not the square of it"
+
+
+def test_key_frames_are_the_longest_and_then_the_most_unlike(tmp_path: Path) -> None:
+    def kept(at: float, level: int, seconds: float = 1.0, sharp: float = 1.0) -> Kept:
+        small = np.full((36, 64), level, np.uint8)
+        return Kept(at, at, at + seconds, True, tmp_path, 640, 360, small, sharp)
+
+    pictures = [kept(0, 100), kept(1, 110, 3), kept(4, 112), kept(5, 200), kept(6, 30)]
+
+    def chosen(most: int) -> list[float]:
+        return [key.time for key in KeyFrameChooser(most).choose(pictures)]
+
+    assert [chosen(most) for most in (1, 2, 3, 4)] == [[1], [1, 5], [1, 5, 6], [1, 5, 6]]
+    alike = [kept(0, 100, sharp=1.0), kept(1, 100, sharp=2.0), kept(2, 100, sharp=2.0)]
+    (key,) = KeyFrameChooser(3).choose(alike)
+    assert key.time == 1, "of those that stood as long the sharpest, of those the first"
+    assert KeyFrameChooser(3).choose([]) == ()
 
 
 def test_black_is_no_key_frame(tmp_path: Path) -> None:

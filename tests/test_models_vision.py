@@ -1,175 +1,117 @@
-"""Captioners: a made Idefics3 through the real loading code, and an endpoint that sees images."""
+"""What every captioner keeps to: made checkpoints of five families, an endpoint, the fakes."""
 
 from __future__ import annotations
 
-import json
-import shutil
+import itertools
+import threading
+import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.errors import ModelUnavailable
-from pipeline.models import endpoint as endpoints
-from pipeline.models import vision
-from pipeline.models.vision import load_captioner
+from pipeline.errors import SettingsError
+from pipeline.ingest.caption_replies import read_records
+from pipeline.models.vision import SlowCaptioner, load_captioner
 from pipeline.settings import Settings
-from pipeline.types import Captioner, CaptionRequest, Image
-from tests import checkpoints
-from tests.openai_stub import Garbage, OpenAIStub, Request, Status
+from pipeline.types import Captioner, Reply
+from tests import vision_checkpoints
+from tests.openai_stub import OpenAIStub, Request
+from tests.pictures import BLUE, RED, frame, noise, request
 
-
-def frame(colour: tuple[int, int, int], height: int = 48, width: int = 64) -> Image:
-    return np.full((height, width, 3), colour, np.uint8)
-
-
-RED, BLUE = frame((220, 30, 30)), frame((40, 60, 220))
-
-
-def request(*images: Image, prompt: str = "what is it") -> CaptionRequest:
-    return CaptionRequest(images, tuple(float(at) for at in range(len(images))), prompt)
+FAKES = ("fake:colours", "fake:seen", "fake:echo", "fake:a dog barks", "fake:slow:0.001:0.0001")
+# The others of `vision_checkpoints.FAMILIES` are in test_models_vision_local.
+FAMILIES = ("idefics3", "qwen2_5_vl", "internvl", "llava", "llava_onevision")
 
 
 @pytest.fixture(scope="module")
-def idefics3(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoints.idefics3(tmp_path_factory.mktemp("idefics3"))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("families")
 
 
-@pytest.fixture(params=["fake", "openai", "transformers"])
-def captioner(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Captioner]:
-    monkeypatch.setattr(vision, "_MAX_NEW_TOKENS", 6)
-    if request.param == "fake":
-        yield load_captioner("fake:colours")
-    elif request.param == "openai":
-        with OpenAIStub(lambda asked: f"{len(asked.images)} frames: {asked.text}") as stub:
-            yield load_captioner("openai:stub-model", Settings(endpoint=stub.url))
+@pytest.fixture(scope="module", params=["openai:stub-model", *FAMILIES, *FAKES])
+def captioner(request: pytest.FixtureRequest, folder: Path) -> Iterator[Captioner]:
+    def say(asked: Request) -> str:
+        return f"{len(asked.images)} frames, {asked.text}"
+
+    if request.param.startswith("openai"):
+        with OpenAIStub(say) as stub:
+            yield load_captioner(request.param, Settings(endpoint=stub.url))
+    elif request.param.startswith("fake"):
+        yield load_captioner(request.param)
     else:
-        yield load_captioner(f"transformers:{request.getfixturevalue('idefics3')}")
+        made = vision_checkpoints.FAMILIES[request.param](folder)
+        yield load_captioner(f"transformers:{made}", Settings(caption_batch=3))
+
+
+REQUESTS = [
+    request(noise(1), max_tokens=6),
+    request(noise(2), noise(3), prompt="the who of it", max_tokens=6),
+    request(noise(4, 64, 48), noise(5), RED, prompt="where was it , from what", max_tokens=6),
+    request(prompt="who is it", max_tokens=6),
+    request(BLUE, prompt="« le “coût” » 猫 🦉\n\tand what", max_tokens=6),
+]
 
 
 def test_one_reply_per_request_in_order(captioner: Captioner) -> None:
-    requests = [request(RED), request(BLUE, RED), request(RED, BLUE, RED), request(BLUE)]
-    replies = captioner.caption(requests)
-    assert len(replies) == 4
-    assert captioner.caption(requests[1:3]) == replies[1:3], "the same frames, the same words"
-    for reply in replies:
-        assert reply.text.strip() == reply.text != ""
-        assert reply.prompt_tokens > 0 and reply.completion_tokens > 0
+    alone = [captioner.caption([one])[0] for one in REQUESTS]
+    assert captioner.caption(REQUESTS) == alone
+    assert captioner.caption(REQUESTS[::-1]) == alone[::-1]
+    for reply in alone:
+        assert reply.text == reply.text.strip()
+        assert reply.prompt_tokens > 0 and reply.completion_tokens >= 0
+    assert any(reply.text for reply in alone)
     assert captioner.caption([]) == []
-    assert ":" in captioner.name
+
+
+def test_each_reply_is_delivered_once_with_its_place(captioner: Captioner) -> None:
+    delivered: dict[int, Reply] = {}
+    threads = set()
+
+    def deliver(place: int, reply: Reply) -> None:
+        assert place not in delivered
+        delivered[place] = reply
+        threads.add(threading.current_thread())
+
+    replies = captioner.caption(REQUESTS, deliver)
+    assert [delivered[at] for at in range(len(REQUESTS))] == replies
+    assert threads == {threading.current_thread()}, "what writes to a database needs no lock"
+    captioner.caption([], deliver)
+    assert len(delivered) == len(REQUESTS)
 
 
 def test_every_frame_of_a_request_reaches_the_model(captioner: Captioner) -> None:
-    one, three = captioner.caption([request(RED), request(RED, BLUE, RED)])
-    if captioner.name == "fake:colours":
-        assert (one.text, three.text) == (
-            "A red frame.",
-            "A red frame, then a blue frame, then a red frame.",
-        )
-    else:
-        assert three.prompt_tokens > one.prompt_tokens + 2
+    shown = [(), (RED,), (RED, BLUE), (RED, BLUE, RED)]
+    none, one, two, three = (
+        reply.prompt_tokens
+        for reply in captioner.caption([request(*images, max_tokens=1) for images in shown])
+    )
+    assert none < one
+    assert none < two < three  # a family may look closer at a picture that is alone
 
 
 def test_a_frame_that_cannot_be_written_to_is_taken(captioner: Captioner) -> None:
     frozen = RED.copy()
     frozen.flags.writeable = False
     flipped = np.asfortranarray(frozen)[:, ::-1]
-    assert len(captioner.caption([request(frozen, flipped)])) == 1
+    assert len(captioner.caption([request(frozen, flipped, max_tokens=2)])) == 1
 
 
-# ---------------------------------------------------------------- behind an endpoint
+def test_it_says_how_many_requests_it_wants_at_once(captioner: Captioner) -> None:
+    assert captioner.width >= 1
+    assert ":" in captioner.name
 
 
-def test_the_server_gets_the_prompt_and_what_the_frames_show() -> None:
-    with OpenAIStub(["red, then blue"]) as stub:
-        captioner = load_captioner("openai:stub-model", Settings(endpoint=stub.url))
-        (reply,) = captioner.caption([request(RED, BLUE, prompt="Describe [1] “this”.")])
-    (asked,) = stub.requests
-    assert asked.text == "Describe [1] “this”."
-    assert [image.shape for image in asked.images] == [RED.shape, BLUE.shape]
-    for sent, shown in zip(asked.images, (RED, BLUE), strict=True):
-        assert np.abs(sent.astype(int) - shown).max() < 10
-    assert asked.body["temperature"] == 0 and asked.body["max_tokens"] == 256
-    assert (reply.text, reply.prompt_tokens) == ("red, then blue", 203)
+def test_a_failing_delivery_is_the_callers_error(captioner: Captioner) -> None:
+    def full(place: int, reply: Reply) -> None:
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        captioner.caption(REQUESTS, full)
 
 
-def test_large_frames_are_made_smaller_in_proportion() -> None:
-    with OpenAIStub() as stub:
-        load_captioner("openai:stub-model", Settings(endpoint=stub.url)).caption(
-            [request(frame((9, 9, 9), 1080, 1920))]
-        )
-    assert stub.requests[0].images[0].shape == (576, 1024, 3)
-
-
-def test_several_requests_come_back_in_their_order() -> None:
-    def say(asked: Request) -> str:
-        return f"caption of {asked.text}"
-
-    with OpenAIStub(say) as stub:
-        captioner = load_captioner("openai:stub-model", Settings(endpoint=stub.url))
-        replies = captioner.caption([request(RED, prompt=str(at)) for at in range(12)])
-    assert [reply.text for reply in replies] == [f"caption of {at}" for at in range(12)]
-
-
-def test_a_busy_server_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr(endpoints.time, "sleep", waits.append)
-    with OpenAIStub([Status(429, headers={"retry-after": "2"}), Status(502), "a dog"]) as stub:
-        captioner = load_captioner("openai:stub-model", Settings(endpoint=stub.url))
-        assert captioner.caption([request(RED)])[0].text == "a dog"
-    assert waits == [2.0, 1.0]
-
-
-@pytest.mark.parametrize(
-    ("reply", "said"),
-    [
-        (Status(400, "this model takes no images"), "400: this model takes no images"),
-        (Garbage(), "no completion"),
-        ("", "empty reply"),
-    ],
-)
-def test_a_reply_that_is_no_caption_is_one_line(reply: object, said: str) -> None:
-    with OpenAIStub([reply]) as stub:
-        captioner = load_captioner("openai:stub-model", Settings(endpoint=stub.url))
-        with pytest.raises(ModelUnavailable, match=said) as caught:
-            captioner.caption([request(RED)])
-    assert stub.url in caught.value.message and "\n" not in caught.value.message
-
-
-# ---------------------------------------------------------------- in this process
-
-
-@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is installed")
-def test_a_processor_that_needs_torchvision_names_it(idefics3: Path, tmp_path: Path) -> None:
-    """SmolVLM2's class: its processor reads video too."""
-    folder = tmp_path / "smolvlm2"
-    shutil.copytree(idefics3, folder)
-    video = {"video_processor_type": "SmolVLMVideoProcessor"}
-    for name, values in (
-        ("config.json", {"model_type": "smolvlm"}),
-        (
-            "processor_config.json",
-            {"processor_class": "SmolVLMProcessor", "video_processor": video},
-        ),
-        ("tokenizer_config.json", {"processor_class": "SmolVLMProcessor"}),
-    ):
-        path = folder / name
-        path.write_text(json.dumps(json.loads(path.read_text()) | values))
-    with pytest.raises(ModelUnavailable, match="needs the package torchvision") as caught:
-        load_captioner(f"transformers:{folder}")
-    assert caught.value.hint == "pip install torchvision"
-
-
-def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailable) as caught:
-        load_captioner(f"transformers:{tmp_path}")
-    assert str(tmp_path) in caught.value.message and "\n" not in caught.value.message
-    with pytest.raises(ModelUnavailable, match="no model folder"):
-        load_captioner(f"transformers:{tmp_path / 'nowhere'}")
+# ---------------------------------------------------------------- fakes
 
 
 def test_the_fake_names_what_it_sees() -> None:
@@ -179,6 +121,47 @@ def test_the_fake_names_what_it_sees() -> None:
         for reply in load_captioner("fake:colours").caption([request(frame(c)) for c in colours])
     ]
     assert texts == ["A black frame.", "A white frame.", "A green frame.", "A yellow frame."]
+    (three,) = load_captioner("fake:colours").caption([request(RED, BLUE, RED)])
+    assert three.text == "A red frame, then a blue frame, then a red frame."
     echo, fixed = load_captioner("fake:echo"), load_captioner("fake:a dog barks")
     assert echo.caption([request(RED, prompt="p q")])[0].text == "p q"
     assert fixed.caption([request(RED)])[0].text == "a dog barks"
+
+
+def test_the_fake_fills_in_the_structured_form() -> None:
+    """In the form of the caption prompt, so that the captions' own reader takes it."""
+    (reply,) = load_captioner("fake:seen").caption([request(RED, BLUE, RED)])
+    seen = [(r.image, r.scene, r.action) for r in read_records(reply.text, 3)]
+    assert seen == [
+        (1, "a red frame", "The frame is red."),
+        (2, "a blue frame", "The frame is blue."),
+        (3, "a red frame", "The frame is red."),
+    ]
+
+
+def test_the_slow_fake_works_on_one_batch_at_a_time_whoever_calls() -> None:
+    captioner = load_captioner("fake:slow:0.02:0.01", Settings(caption_batch=2))
+    assert isinstance(captioner, SlowCaptioner) and captioner.width == 2
+    began = time.monotonic()
+    callers = [
+        threading.Thread(target=captioner.caption, args=([request(RED, BLUE)] * 3,))
+        for _ in range(2)
+    ]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    ended = time.monotonic()
+    assert sorted(count for _, _, count in captioner.busy) == [1, 1, 2, 2]
+    for start, end, count in captioner.busy:
+        assert end - start >= 0.02 + 0.01 * 2 * count
+        assert began <= start < end <= ended
+    ordered = sorted(captioner.busy)
+    for first, second in itertools.pairwise(ordered):
+        assert first[1] <= second[0], "never two at once"
+
+
+def test_a_slow_fake_without_its_numbers_says_what_is_missing() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_captioner("fake:slow:1")
+    assert "SECONDS_PER_IMAGE" in caught.value.hint

@@ -188,3 +188,17 @@ def test_an_empty_question_an_empty_library_and_an_empty_filter() -> None:
 
 
 LIBRARY = made_library(700)
+
+
+def test_where_nearly_all_is_allowed_the_vector_index_proposes() -> None:
+    index = made_library(60)
+    query = Query("who proposed the ferry line")
+    allowed = np.ones(60, np.bool_)
+    allowed[search(index, EMBEDDER, query).positions[:9]] = False
+    few = search(index, EMBEDDER, query, allowed=allowed, exact_rows=20)
+    assert index.proposals == 1
+    assert allowed[few.positions].all()
+    assert table_rows(few) == table_rows(search(index, EMBEDDER, query, allowed=allowed))
+    half = np.arange(60) % 2 == 0
+    search(index, EMBEDDER, query, allowed=half, exact_rows=20)
+    assert index.proposals == 1, "of fewer all are scored"

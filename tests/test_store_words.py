@@ -18,6 +18,7 @@ from pipeline.store.analysis import fold, passage_terms, query_terms, terms_of_e
 from pipeline.store.catalog import Catalog
 from pipeline.store.word_writer import WordIndexWriter
 from pipeline.store.words import Sieve, WordIndex, restriction
+from pipeline.types import SOURCES
 from tests.store_made import WORDS, add_video, made_catalog
 
 
@@ -29,7 +30,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 def opened(catalog: Catalog) -> WordIndex:
     folder = catalog.folder / "index" / "words"
-    WordIndexWriter(folder).advance(catalog, catalog.generation())
+    WordIndexWriter(folder, SOURCES).advance(catalog, catalog.generation())
     return WordIndex(folder)
 
 
@@ -199,7 +200,7 @@ def test_what_is_kept_is_exact_however_wrong_the_expectation(
 def same_answers(catalog: Catalog, index: WordIndex, query: str) -> None:
     """The index answers as one that was built anew."""
     fresh_folder = catalog.folder / "fresh"
-    writer = WordIndexWriter(fresh_folder)
+    writer = WordIndexWriter(fresh_folder, SOURCES)
     writer.remove()
     writer.advance(catalog, catalog.generation())
     mine, theirs = (i.best(query_terms(query), 50) for i in (index, WordIndex(fresh_folder)))

@@ -24,7 +24,7 @@ from pipeline import __version__
 from pipeline.errors import FootnoteError, IndexDamaged, NoRoom, UsageError
 
 if TYPE_CHECKING:
-    from pipeline.library import Library
+    from pipeline.library import AddResult, Library
     from pipeline.settings import Settings
     from pipeline.types import Filters, Source
 
@@ -90,27 +90,53 @@ def add(
     ] = None,
     engine: Annotated[str, typer.Option(help="local.")] = "local",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+        bool, typer.Option("--dry-run", help="Forecast what it takes, and do nothing.")
+    ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Most to spend on captions: 200calls, 10min or 2usd."),
+    ] = None,
+    more: Annotated[
+        bool, typer.Option("--more", help="A new budget; without --budget: no limit.")
     ] = False,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Add videos: read their speech and screens, and index them. Resumable; safe to repeat."""
-    from pipeline.apps import render
-    from pipeline.library import plan_of
+    from pipeline.apps import forecasts, render
+    from pipeline.ingest.spending import read_allowance
+    from pipeline.library import forecast_of, plan_of
 
     if engine != "local":
         raise UsageError(f"engine {engine!r} is not there", "footnote add --engine local PATH...")
     settings = _settings(library, profile)
+    wanted = read_allowance(budget) if budget is not None else None
     plan = plan_of(paths, settings)
-    if dry_run:
-        _emit(as_json, {"plan": render.plain(plan)}, lambda: render.plan(plan, render.out))
-        return 0
+    if as_json and not dry_run:
+        with _library(settings, create=True) as opened:
+            result = opened.add(paths, None, wanted, more)
+        _emit(as_json, render.add_json(result), None)
+        return _add_code(result)
+    with render.progress(quiet=as_json) as watch:
+        forecasting = forecast_of(paths, settings, wanted, more, watch)
+    expected = forecasting.now()
+    to = render.out if dry_run else render.log
     if not as_json:
-        render.plan(plan, render.log)
-    with _library(settings, create=True) as opened, render.progress(quiet=as_json) as progress:
-        result = opened.add(paths, progress=progress)
-    _emit(as_json, render.add_json(result), lambda: render.added(result))
+        render.plan(plan, to)
+        forecasts.table(expected, to)
+    if dry_run:
+        told = {"plan": render.plain(plan), "forecast": render.plain(expected)}
+        _emit(as_json, told, lambda: None)
+        return 0
+    with _library(settings, create=True) as opened, render.progress(quiet=False) as progress:
+        watch = forecasts.AfterFirst(expected, forecasting.now, render.log, progress)
+        result = opened.add(paths, watch, wanted, more)
+    render.added(result)
+    forecasts.after(expected, result, render.log)
+    return _add_code(result)
+
+
+def _add_code(result: AddResult) -> int:
     return 4 if any(v.status in ("partial", "failed") for v in result.videos) else 0
 
 
@@ -378,13 +404,39 @@ def ask(
     return 0
 
 
+@app.command()
+def look(
+    video: Annotated[str, typer.Argument(help="An id, a unique prefix of one, or a path.")],
+    start: Annotated[str, typer.Argument(help="Seconds, m:ss or h:mm:ss.")],
+    end: Annotated[str, typer.Argument(help="Seconds, m:ss or h:mm:ss.")],
+    question: Annotated[str, typer.Argument(help="What the pictures should tell.")],
+    frames: Annotated[int, typer.Option(help="At most so many pictures (1 to 16).")] = 6,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Ask the caption model what a part of a video shows; what it sees can be searched then."""
+    from pipeline.apps import player, render
+
+    begin, stop = player.seconds_of(start), player.seconds_of(end)
+    with _library(library) as opened:
+        found = opened.look(video, begin, stop, question, frames=frames)
+    _emit(as_json, render.look_json(found), lambda: render.look(found, opened.path))
+    return 0
+
+
 # ---------------------------------------------------------------- measuring and mending
 
 
 @app.command("eval")
 def eval_(
-    queries: Annotated[Path, typer.Option(help='JSONL: {"qid","text"}')],
-    qrels: Annotated[Path, typer.Option(help='JSONL: {"qid","video_id","start","end"}')],
+    queries: Annotated[
+        Path,
+        typer.Option(help='JSONL: {"qid","text"}, and "gold","answer","answerable","type".'),
+    ],
+    qrels: Annotated[
+        Path | None,
+        typer.Option(help='JSONL: {"qid","video_id","start","end"}; not where rows have "gold".'),
+    ] = None,
     expansions: Annotated[
         Path | None,
         typer.Option(help='JSONL of recorded hypothetical passages: {"qid","passages"}'),
@@ -395,6 +447,16 @@ def eval_(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Measure dense, BM25, rank fusion ... beside it.")
     ] = False,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Ask the questions, too, and measure the answers.")
+    ] = False,
+    judge: Annotated[
+        bool,
+        typer.Option("--judge", help="With --answers: the language model says which are right."),
+    ] = False,
+    held_out: Annotated[
+        str, typer.Option(help='Which questions by their "held_out": yes, no or all.')
+    ] = "all",
     resume: Annotated[
         Path | None,
         typer.Option(help="Keep the result of every question there; a killed run goes on."),
@@ -406,14 +468,20 @@ def eval_(
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Measure retrieval on questions whose moments are known."""
+    """Measure search, and answers, on questions whose moments are known."""
     from pipeline.apps import render
+    from pipeline.evaluate.questions import HALVES
     from pipeline.evaluate.run import evaluate
 
     if expansions and record_expansions:
         raise UsageError("--expansions and --record-expansions exclude each other", "give one")
     if wrong := set(by or ()) - {"source", "type"}:
         raise UsageError(f"--by {min(wrong)!r} is not there", "--by source, or --by type")
+    if judge and not answers:
+        raise UsageError("--judge judges answers", "--answers --judge")
+    half = next((half for half in HALVES if half == held_out), None)
+    if half is None:
+        raise UsageError(f"--held-out {held_out!r} is not there", "--held-out yes, no or all")
     with _library(library) as opened, render.progress(quiet=as_json) as progress:
         report = evaluate(
             opened,
@@ -422,6 +490,9 @@ def eval_(
             expansions=expansions,
             record=record_expansions,
             baselines=baselines,
+            answers=answers,
+            judge=judge,
+            held_out=half,
             resume=resume,
             progress=progress,
         )

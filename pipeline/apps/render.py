@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Check,
         Correction,
         Listing,
+        Look,
         Moment,
         MomentPassage,
         Progress,
@@ -55,6 +56,8 @@ class _Output(Console):
 out = _Output(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 log = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_MOSTLY = 0.8  # share of a text from which all of it is called doubtful
+_MOST_REASONS = 10
 STATUS_STYLE = {
     "added": "green",
     "updated": "green",
@@ -89,9 +92,13 @@ def span(start: float, end: float) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses, mappings and sequences as JSON values; floats rounded to a microsecond."""
+    """Dataclasses, mappings and sequences as JSON values; floats rounded to a microsecond.
+
+    How doubtful a text is stands only where it is.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        named = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: plain(item) for name, item in named.items() if name != "doubt" or item}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -172,6 +179,21 @@ def show_json(summary: VideoSummary, segments: Sequence[Segment]) -> dict[str, A
     return {**plain(summary), "segments": rows}
 
 
+def look_json(found: Look) -> dict[str, Any]:
+    """The segments as `show` gives them, without what a caption never has."""
+    rows = [
+        {
+            "source": s.source,
+            "start": round(s.start, 6),
+            "end": round(s.end, 6),
+            "text": s.text,
+            "flags": list(s.flags),
+        }
+        for s in found.segments
+    ]
+    return {**plain(found), "segments": rows}
+
+
 # ---------------------------------------------------------------- tables for people
 
 
@@ -179,8 +201,6 @@ def plan(plan: Plan, to: Console) -> None:
     """What `add` is about to do: on stderr before it does it, for that is no result."""
     size = sum(size for _, size in plan.files)
     to.print(f"{_count(len(plan.files), 'file')}, {size / 1e6:.1f} MB, profile {plan.profile}")
-    for stage, how in plan.stages.items():
-        to.print(Text(f"  {stage:<9} {clean(how)}", style="dim"))
 
 
 def added(result: AddResult) -> None:
@@ -214,8 +234,12 @@ def _reasons(videos: Sequence[VideoReport]) -> None:
         for name, record in video.stages.items()
         if record.status == "pending"
     }
-    for name, reason in sorted(reasons):
+    for name, reason in sorted(reasons)[:_MOST_REASONS]:
         out.print(Text(f"pending {name}: {clean(reason)}", style="dim"))
+    if len(reasons) > _MOST_REASONS:
+        out.print(
+            Text(f"... and {len(reasons) - _MOST_REASONS} more that are pending", style="dim")
+        )
 
 
 def imported(result: ImportResult) -> None:
@@ -372,8 +396,16 @@ def moments(found: SearchResult, library: Path) -> None:
         for passage in moment.passages:
             line = Text(f"    {passage.source:<8}", style="dim")
             line.append(_from_start(passage, moment.start, 300), style="not dim")
+            line.append(_doubt(passage.doubt), style="yellow")
             out.print(line)
         out.print(Text(f"    {_play(moment.video_id, moment.start, library)}", "dim"))
+
+
+def _doubt(share: float) -> str:
+    """A mark behind text of which there is a reason not to trust so much."""
+    if not share:
+        return ""
+    return "  (doubtful)" if share > _MOSTLY else "  (doubtful in part)"
 
 
 def listing(found: Listing, library: Path) -> None:
@@ -383,6 +415,7 @@ def listing(found: Listing, library: Path) -> None:
         head.append(clean(entry.title), style="bold")
         head.append(f"  {span(entry.start, entry.end)}", style="cyan")
         head.append(f"  {', '.join(dict.fromkeys(p.source for p in entry.passages))}", style="dim")
+        head.append(_doubt(max(p.doubt for p in entry.passages)), style="yellow")
         if entry.same_as:
             head.append(f"  same text as {entry.same_as}", style="yellow")
         out.print(head)
@@ -443,6 +476,23 @@ def answer(answer: Answer, library: Path, *, explain: bool) -> None:
         _explain(answer)
 
 
+def look(found: Look, library: Path) -> None:
+    """The answer, and where in the video each part of it was seen."""
+    style = "bold" if found.found else "yellow"
+    out.print(Text(clean(found.text) or "The model gave no answer.", style=style))
+    for segment in found.segments:
+        line = Text(f"  {span(segment.start, segment.end)}  ", style="cyan")
+        line.append(clean(segment.text), style="not bold default")
+        out.print(line)
+    seen = f"{clean(found.title)}  {span(found.start, found.end)}"
+    seen += f"  {_count(len(found.times), 'frame')}"
+    out.print(Text(seen + ", asked before" * found.cached, style="dim"))
+    if found.segments:
+        out.print(Text(_play(found.video_id, found.segments[0].start, library), style="dim"))
+    if found.note:
+        log.print(Text(clean(found.note), style="yellow"))
+
+
 def _nearby(moments: Sequence[Moment]) -> None:
     """What an answer that abstained can still offer: where to look."""
     out.print(Text("\nNearest to it, though it may not answer:", style="dim"))
@@ -490,6 +540,11 @@ def evaluation(report: Mapping[str, Any], by: Sequence[str] = ()) -> None:
     from pipeline.evaluate.report import render_table
 
     out.print(Text(render_table(report, by)), soft_wrap=True)
+    if "answers" in report:
+        from pipeline.evaluate.answer_report import render_answers
+
+        table = render_answers(report["answers"], by_type="type" in by)
+        out.print(Text(f"\n{table}"), soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:
@@ -546,37 +601,19 @@ def _command(library: Path, *arguments: str) -> str:
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Progress]:
-    """A bar per video with its stage and the time left, on stderr; none when `quiet`."""
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
+    """Bars of the videos in flight, a row for each stage under way with the time that is left, on
+    stderr; none when `quiet`."""
     from pipeline.types import ProgressEvent
 
     if quiet or not log.is_terminal:
         yield _silent
         return
-    columns = (
-        TextColumn("{task.fields[video]}"),
-        TextColumn("{task.fields[stage]}", style="dim"),
-        BarColumn(bar_width=24),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=log, transient=True) as bars:
-        tasks: dict[str, tuple[Any, str]] = {}
+    from pipeline.apps.bars import VideoBars
+
+    with VideoBars(log) as bars:
 
         def show_event(event: ProgressEvent) -> None:
-            task, stage = tasks.get(event.video, (None, ""))
-            total = event.total or None
-            if stage != event.stage:  # each stage has its own bar, so that its time left is right
-                if task is not None:
-                    bars.remove_task(task)
-                name = _shortened(clean(event.video), 40)
-                task = bars.add_task("", total=total, video=name, stage=event.stage)
-                tasks[event.video] = (task, event.stage)
-            bars.update(task, completed=event.done, total=total)
-            if event.stage == "finished":
-                bars.remove_task(task)
-                del tasks[event.video]
+            bars.show(event, clean(event.video))
 
         yield show_event
 

@@ -13,6 +13,7 @@ from pipeline.store.catalog import Catalog
 from pipeline.types import SOURCES, Embedder, Passage, Segment, Source, Vectors
 
 BATCH = 64  # texts between two reports of progress
+_ALONE = 0.001  # seconds: no two segments fit into one passage
 
 Report = Callable[[int, int], None]  # (texts embedded, of so many)
 
@@ -40,7 +41,8 @@ def embed_segments(
 ) -> list[EmbeddedPassages]:
     """Pack all segments of a video and embed the texts that the library has no vector of yet.
 
-    `segments` are by source, in (start, end) order; `boundaries` are the times of shot cuts. One
+    `segments` are by source, in (start, end) order; `boundaries` are the times of shot cuts. Of
+    chapters each is a passage of its own: several titles in one would hide where each begins. One
     entry for each of `sources`, an empty one where the video has no text of it, so that passages
     that were there before are replaced by none.
     """
@@ -49,7 +51,7 @@ def embed_segments(
             segments.get(source, ()),
             embedder.count_tokens,
             max_tokens=embedder.max_tokens,
-            seconds=seconds,
+            seconds=_ALONE if source == "chapter" else seconds,
             boundaries=boundaries,
         )
         for source in sources

@@ -21,7 +21,7 @@ from pipeline.store.catalog import Catalog
 from pipeline.types import IMPORTED, Source, StageRecord, StageStatus, Video
 
 PROMPTS = ("chapters", "summary", "summary_fuse", "summary_restore")
-_VERSION = "1"  # raised when this code changes what it makes
+_VERSION = "2"  # raised when this code changes what it makes
 _WRITTEN = "+"  # between what the text gives to a key and what the model gives
 
 
@@ -34,6 +34,7 @@ class MadeLevels:
     reason: str
     model_calls: int
     write: Callable[[], object]
+    tokens: tuple[int, int] = (0, 0)  # of the prompts, of the replies
 
 
 class LevelStage:
@@ -116,7 +117,9 @@ class LevelStage:
         if reason:
             reason += "; until then they are made of the text alone"
         key = IMPORTED if keep else self.key(video, imported=imported)
-        return MadeLevels("pending" if reason else "done", key, reason, levels.model_calls, write)
+        tokens = (writer.prompt_tokens, writer.completion_tokens) if writer else (0, 0)
+        status: StageStatus = "pending" if reason else "done"
+        return MadeLevels(status, key, reason, levels.model_calls, write, tokens)
 
     def _asks_model(self, imported: bool) -> bool:
         wanted = self._settings.levels

@@ -34,6 +34,7 @@ from pipeline.types import (
 
 LEVELS: tuple[Source, ...] = ("chapter", "summary")
 _FEWEST = 2  # chapters: one alone says nothing that the title does not
+_LEAST_DIVIDED = 30.0  # seconds: a shorter video is hardly longer than one moment of it
 _LONGEST_OWN_TITLE = 200
 _APART = 15.0  # seconds between two lines from which they are two places
 
@@ -112,6 +113,8 @@ def _chapters(
     """By whoever knows best; why the writer does not is added to `reasons`."""
     if material.own:
         return _as_chapters(_named(material, slots, embedder), material, FROM_FILE)
+    if material.duration < _LEAST_DIVIDED:
+        return ()
     if writer is not None and material.segments:
         try:
             written = writer.chapters(material.title, material.segments, material.duration)

@@ -1,8 +1,10 @@
 """Brings videos up to date: tells what each file is, runs the stages that are missing, reports.
 
 An `Executor` decides where the work on one video runs; this one uses threads, since the decoder is
-a child process and the models release the interpreter. Whatever the executor, results reach the
-catalog in short transactions, so that a killed run loses at most the batch in flight.
+a child process and the models release the interpreter. Several videos are in flight, so that one
+is decoded while another is described; `ingest.lanes` bounds what they do at the same time.
+Whatever the executor, results reach the catalog in short transactions, so that a killed run loses
+at most the batch in flight.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Protocol, TypeVar
 
 from pipeline.errors import MediaError
 from pipeline.ingest.discover import sha256_of
+from pipeline.ingest.lanes import Stopped
 from pipeline.ingest.rows import slug_of
 from pipeline.ingest.stages import StageRun, VideoStages
 from pipeline.media.sidecars import find_sidecars, stamp
@@ -44,11 +47,11 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """Threads of this process."""
+    """Threads of this process, one for each of `workers` videos in flight."""
 
     name = "local"
 
-    def __init__(self, workers: int = 2) -> None:
+    def __init__(self, workers: int = 4) -> None:
         self._workers = workers
 
     def run(self, work: Callable[[T], R], items: Iterable[T], stop: threading.Event) -> Iterator[R]:
@@ -80,6 +83,7 @@ class Candidate:
     status: VideoStatus
     reason: str = ""
     copy_of: str = ""  # the id of the video that this is a second copy of
+    order: int = 0  # its place in the run: the lowest has the right of way
 
 
 class Identifier:
@@ -163,10 +167,6 @@ def _restamped(video: Video, stamped: Video) -> Video:
     )
 
 
-class _Stopped(Exception):
-    """Raised in the work on a video when the run ends early: what was done is in the catalog."""
-
-
 class Runner:
     """Runs what is missing for each file and yields a report as each is finished."""
 
@@ -181,19 +181,21 @@ class Runner:
         self._stages = stages
         self._executor = executor
         self._watcher = progress
-        self._stop = threading.Event()
+        self._stop = stages.lanes.stop
         self._owner = lease_owner()
 
     def run(self, paths: Sequence[Path]) -> Iterator[VideoReport]:
         # Identified one after another, in order: ids must not depend on which thread is faster.
         identifier = Identifier(self._catalog)
-        candidates = map(identifier.identify, paths)
+        candidates = (
+            replace(identifier.identify(path), order=order) for order, path in enumerate(paths)
+        )
         yield from self._executor.run(self._bring_up_to_date, candidates, self._stop)
 
     def _progress(self, event: ProgressEvent) -> None:
         """Every stage reports often: the place to notice that nobody waits for it any more."""
         if self._stop.is_set():
-            raise _Stopped
+            raise Stopped
         self._watcher(event)
 
     def _bring_up_to_date(self, candidate: Candidate) -> VideoReport:
@@ -212,10 +214,11 @@ class Runner:
         if candidate.status == "added" and self._catalog.has_video(video.video_id):
             # Another `add` gave the id away between the look at the file and the lease.
             self._catalog.release(video.video_id, "add", self._owner)
-            return self._bring_up_to_date(Identifier(self._catalog).identify(candidate.path))
+            again = Identifier(self._catalog).identify(candidate.path)
+            return self._bring_up_to_date(replace(again, order=candidate.order))
         try:
             with _Heartbeat(self._catalog, video.video_id, self._owner):
-                run = self._stages.run(video, self._progress)
+                run = self._stages.run(video, self._progress, candidate.order)
         finally:
             self._catalog.release(video.video_id, "add", self._owner)
             self._watcher(ProgressEvent(candidate.path.name, "finished", 1, 1))

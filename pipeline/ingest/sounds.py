@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.ingest.outputs import GetOutput, PutOutput, Report, output_key
-from pipeline.types import SAMPLE_RATE, Audio, Segment, SoundClassifier
+from pipeline.types import SAMPLE_RATE, Audio, Samples, Segment, SoundClassifier
 
 BATCH = 16  # windows per call: all that is in memory of the sound
 
@@ -54,14 +54,14 @@ class _Event:
 
 
 def hear_sounds(
-    audio: Audio,
+    audio: Samples,
     classifier: SoundClassifier,
     *,
     get_output: GetOutput,
     put_output: PutOutput,
     progress: Report | None = None,
 ) -> SoundText:
-    """`sound` segments of `audio` ((samples,) float32 at 16 kHz, may be memory-mapped).
+    """`sound` segments of `audio` (16 kHz, read a batch of windows at a time).
 
     Times count from the start of `audio`, to half a window. Scores are kept under the hash of
     their batch as soon as they are made; windows of silence are not classified. `progress` is
@@ -86,7 +86,7 @@ def hear_sounds(
     return SoundText(tuple(_segments(events)), calls)
 
 
-def _window(audio: Audio, start: float, seconds: float) -> Audio:
+def _window(audio: Samples, start: float, seconds: float) -> Audio:
     first = round(start * SAMPLE_RATE)
     return np.array(audio[first : first + round(seconds * SAMPLE_RATE)], np.float32)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from pipeline.ingest.outputs import GetOutput, PutOutput, output_key
-from pipeline.types import Audio, Diariser, Levels, Segment, Turn, Word
+from pipeline.types import Diariser, Levels, Samples, Segment, Turn, Word
 
 # A change of speaker for less than this is a word that was timed a little off.
 _SHORTEST = 0.4
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"(\d+)$")
 
 def find_turns(
     diariser: Diariser,
-    audio: Audio,
+    audio: Samples,
     levels: Levels,
     names: Sequence[str],
     content: str,

@@ -33,6 +33,7 @@ from pipeline.types import (
     INVENTED,
     SAMPLE_RATE,
     Audio,
+    Samples,
     Segment,
     SpeechDetector,
     Transcriber,
@@ -70,7 +71,7 @@ class Transcript:
 
 
 def transcribe(
-    audio: Audio,
+    audio: Samples,
     detector: SpeechDetector,
     transcriber: Transcriber,
     *,
@@ -80,7 +81,7 @@ def transcribe(
     put_output: PutOutput,
     progress: Report | None = None,
 ) -> Transcript:
-    """`speech` segments of `audio` ((samples,) float32 at 16 kHz, may be memory-mapped).
+    """`speech` segments of `audio` (16 kHz, read a window at a time).
 
     Times count from the start of `audio`; none lies beyond its end. Each chunk's text is kept
     under the hash of its samples as soon as it is made. A chunk too short to tell its language is
@@ -117,7 +118,7 @@ def transcribe(
     return Transcript(tuple(check_speech(kept, speech, terms)), (*dropped, *late), calls)
 
 
-def _samples(audio: Audio, start: float, end: float) -> Audio:
+def _samples(audio: Samples, start: float, end: float) -> Audio:
     return np.array(audio[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], np.float32)
 
 
@@ -133,7 +134,7 @@ def _language_of(segments: Sequence[Segment]) -> str:
 
 
 def detect_speech(
-    audio: Audio, detector: SpeechDetector, get_output: GetOutput, put_output: PutOutput
+    audio: Samples, detector: SpeechDetector, get_output: GetOutput, put_output: PutOutput
 ) -> list[Interval]:
     """(start, end) of speech in all of `audio`, ascending and disjoint, window by window."""
     duration = len(audio) / SAMPLE_RATE
@@ -158,7 +159,7 @@ def detect_speech(
     return found
 
 
-def speech_chunks(audio: Audio, speech: Sequence[Interval]) -> list[Interval]:
+def speech_chunks(audio: Samples, speech: Sequence[Interval]) -> list[Interval]:
     """Disjoint chunks of at most `LONGEST_CHUNK` seconds that hold all of `speech`.
 
     They begin and end in silence, or, where somebody speaks for longer without a pause, at the
@@ -192,7 +193,7 @@ def _padded(speech: Sequence[Interval], duration: float) -> list[Interval]:
     return padded
 
 
-def _short_enough(audio: Audio, start: float, end: float) -> list[Interval]:
+def _short_enough(audio: Samples, start: float, end: float) -> list[Interval]:
     pieces = []
     while end - start > LONGEST_CHUNK:
         low = start + LONGEST_CHUNK * 2 / 3
@@ -202,7 +203,7 @@ def _short_enough(audio: Audio, start: float, end: float) -> list[Interval]:
     return [*pieces, (start, end)]
 
 
-def _quietest(audio: Audio, low: float, high: float) -> float:
+def _quietest(audio: Samples, low: float, high: float) -> float:
     """The middle of the quietest moment (five frames, so that no stop consonant wins)."""
     size = round(_FRAME * SAMPLE_RATE)
     samples = _samples(audio, low, high)

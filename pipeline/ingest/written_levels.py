@@ -69,7 +69,7 @@ class Told:
 @dataclass(slots=True)
 class LevelWriter:
     """Asks a language model for the chapters and the summary of videos. `calls` counts replies
-    that were not kept from before."""
+    that were not kept from before, the tokens are theirs."""
 
     model: LanguageModel
     prompts: dict[str, Prompt]
@@ -77,6 +77,8 @@ class LevelWriter:
     get_output: GetOutput
     put_output: PutOutput
     calls: int = field(default=0)
+    prompt_tokens: int = field(default=0)
+    completion_tokens: int = field(default=0)
 
     @property
     def room(self) -> int:
@@ -139,8 +141,9 @@ class LevelWriter:
                 for s, words in lost
             ),
         )
-        restored = _told(self._ask("restore-1", request, lambda text: _told(text, lines)), lines)
-        better = _count(lost_facts(told, restored)) <= _count(lost)
+        # "Nothing to add" is an answer too: the summary stays as it was fused.
+        restored = _told(self._ask("restore-1", request, bool), lines)
+        better = bool(restored) and _count(lost_facts(told, restored)) <= _count(lost)
         return restored if better else fused
 
     def _ask(self, kind: str, request: str, read: object) -> str:
@@ -149,8 +152,11 @@ class LevelWriter:
         kept = self.get_output(key)
         if kept is not None:
             return kept.decode()
-        reply = self.model.complete(request).text
+        told = self.model.complete(request)
         self.calls += 1
+        self.prompt_tokens += told.prompt_tokens
+        self.completion_tokens += told.completion_tokens
+        reply = told.text
         if not read(reply):  # type: ignore[operator]
             raise ModelUnavailable(
                 f"{self.model.name} replied with nothing usable: {shortened(_flat(reply), 80)!r}",
@@ -176,10 +182,10 @@ def _before(part: Part, found: Sequence[Titled]) -> str:
 def _guide(part: Part) -> str:
     """How many chapters there may be, in words."""
     minutes = (part.lines[-1].end - part.lines[0].start) / 60
-    if minutes < _SHORT_MINUTES:
+    if minutes < _SHORT_MINUTES and part.count == 1:  # of a long video the last part may be short
         most = max(3, round(minutes * 5))
         return f"It is short: at most {most} chapters, none shorter than {LEAST:.0f} seconds."
-    most, least = min(12, max(3, round(minutes / 2.5))), max(2, round(minutes / 6))
+    most, least = min(12, max(3, round(minutes / 2.5))), max(1, round(minutes / 6))
     return (
         f"These {minutes:.0f} minutes want about {least} to {most} chapters: fewer where they stay "
         "with one subject, none shorter than half a minute."
@@ -260,7 +266,7 @@ def _told(reply: str, lines: Sequence[Line]) -> list[Told]:
 
 
 def _sentence(text: str) -> str:
-    flat = re.sub(r"\s+([.,;!?])", r"\1", _flat(text)).strip(" *_")
+    flat = re.sub(r"\s+([.,;!?])(?!\w)", r"\1", _flat(text)).strip(" *_")
     if len(flat) > 1 and flat[0] == flat[-1] == '"':
         flat = flat[1:-1]
     flat = re.sub(r"([.!?])[.]+$", r"\1", flat)

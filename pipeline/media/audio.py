@@ -1,8 +1,8 @@
 """Sound as 16 kHz mono float32 on the clock: sample i is what is heard at i / 16,000 s.
 
 A track that begins late is preceded by silence, a hole in it is silence, and what repeats is
-left out, so that the times of a transcript need no correction. Ten hours of sound are 2.3 GB:
-it goes to a file, from which it is mapped.
+left out, so that the times of a transcript need no correction. It goes to a file of 16-bit samples,
+ten hours are 1.2 GB, and only the parts that are asked for are ever in memory.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 _TOLERANCE = 0.05
 _BACK = 1.0  # seconds; what leaps back further is damage, not an overlap
 _LEAP = 3600.0  # seconds; a longer hole is damage where the header gives no duration
+_SAMPLE = np.dtype("<i2")
 _REPORT = 10.0  # seconds of sound between two calls of `progress`
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A file of raw float32 samples in [-1, 1]. `stream` is the index of the track it is from,
-    `levels` how loud its two channels were, where that was asked for."""
+    """A file of raw 16-bit samples. `stream` is the index of the track it is from, `levels` how
+    loud its two channels were, where that was asked for."""
 
     path: Path
     count: int
@@ -48,11 +49,27 @@ class Sound:
     def duration(self) -> float:
         return self.count / SAMPLE_RATE
 
-    def samples(self) -> Audio:
-        """(count,) mapped from the file, not read; writing to it changes the copy in memory."""
-        if not self.count:
-            return np.zeros(0, np.float32)
-        return np.memmap(self.path, np.float32, mode="c", shape=(self.count,))
+    def samples(self) -> SoundFile:
+        """`samples()[first:last]` are read from the file whenever they are asked for."""
+        return SoundFile(self.path, self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFile:
+    """The samples of a file, in [-1, 1]. Mapped, they would count as memory once they were seen."""
+
+    path: Path
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, part: slice, /) -> Audio:
+        """(last - first,) float32, exactly what was decoded; one after the other, no steps."""
+        first, last, _ = part.indices(self.count)
+        count = max(0, last - first)
+        read = np.fromfile(self.path, _SAMPLE, count, offset=first * _SAMPLE.itemsize)
+        return read.astype(np.float32) / np.float32(32768)
 
 
 def read_audio(
@@ -213,8 +230,8 @@ class _Recorder:
         self._at += len(flat)
         if len(kept):
             # Seeking past the end leaves a hole that reads as silence.
-            self._file.seek(begin * 4)
-            self._file.write((kept.astype(np.float32) / 32768).tobytes())
+            self._file.seek(begin * _SAMPLE.itemsize)
+            self._file.write(kept.astype(_SAMPLE, copy=False).tobytes())
             self.count = begin + len(kept)
 
     def _is_damaged(self, time: float) -> bool:

@@ -53,7 +53,9 @@ class KeyFrame:
     """A frame that stands for its shot.
 
     `hash` is 64 bits in hexadecimal, alike for pictures that look alike. `same_as` is the time
-    of an earlier key frame that shows the same, None for a new picture.
+    of an earlier key frame that shows the same, None for a new picture. `novelty`, 0 to 1, is the
+    share of the picture that none of the key frames shortly before has shown, less what always
+    moves in its shot; 1 for the first.
     """
 
     time: float
@@ -62,6 +64,7 @@ class KeyFrame:
     height: int
     hash: str
     same_as: float | None = None
+    novelty: float = 1.0
 
 
 class Decoder:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import quantiles
 
 import numpy as np
 
@@ -31,7 +32,14 @@ _OTHER_SLIDE = 0.12  # share that makes it another slide
 _DISSOLVE = 1.0  # seconds from one slide to the next
 _LEVEL = 16  # of 255: a smaller difference of one point is none
 _DIMMEST = 48  # of 255, where black is 16: luma below which nothing can be seen
-_NEIGHBOURS = 8  # key frames back among which a picture is looked for
+_NEIGHBOURS = 16  # key frames back among which a picture is looked for
+# Seconds of a shot for which it may have a key frame, beyond the first few: a screen recording
+# or a fixed camera is one shot for an hour.
+_SECONDS_PER_KEY_FRAME = 8.0
+_STRETCH = 400  # pictures of a shot that are compared with each other: a camera never rests
+_ENOUGH = 6  # pictures of a shot from which it can be told what is usual in it
+_BACK = 8  # pictures back to which one is compared for that
+_ANOTHER = 0.3  # share that makes it another picture, however much moves in its shot
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +217,6 @@ def small_luma(thumb: Plane) -> Plane:
     return small
 
 
-def alike(one: Plane, other: Plane) -> bool:
-    """Whether of two small luma planes of one shot one is enough."""
-    return _difference(one, other) < _ALIKE
-
-
 def same(one: Plane, other: Plane) -> bool:
     """Whether they are the same picture: two titles on the same slide are not."""
     return _difference(one, other, _LEVEL // 2) < _ALIKE / 2
@@ -256,21 +259,23 @@ class KeyFrameChooser:
         self._recent: list[tuple[float, Plane]] = []
 
     def choose(self, kept: Sequence[Kept]) -> tuple[KeyFrame, ...]:
-        """At most `most` of a shot's kept pictures, unlike each other, in time order.
+        """At most `most` of a shot's kept pictures, more of a long one, in time order.
 
-        The first choice is the picture that stood longest, then always the one that differs
-        most from those chosen.
+        They are unlike each other. The first choice is the picture that stood longest, then
+        always the one that differs most from those chosen.
         """
-        candidates = list(kept)
         chosen: list[Kept] = []
-        while candidates and len(chosen) < self._most:
-            best = max(candidates, key=lambda picture: _worth(picture, chosen))
-            chosen.append(best)
-            candidates = [picture for picture in candidates if not alike(picture.small, best.small)]
-        return tuple(self._as_key_frame(picture) for picture in sorted(chosen, key=_time))
+        for first in range(0, len(kept), _STRETCH):
+            some = kept[first : first + _STRETCH]
+            seconds = some[-1].end - some[0].start
+            most = max(self._most, int(seconds / _SECONDS_PER_KEY_FRAME))
+            chosen += _most_unlike(some, most)
+        habit = usual_change(kept)
+        return tuple(self._as_key_frame(picture, habit) for picture in sorted(chosen, key=_time))
 
-    def _as_key_frame(self, picture: Kept) -> KeyFrame:
+    def _as_key_frame(self, picture: Kept, habit: float) -> KeyFrame:
         seen = next((t for t, small in self._recent if same(small, picture.small)), None)
+        changed = min((_difference(small, picture.small) for _, small in self._recent), default=1.0)
         if seen is None:
             self._recent = [*self._recent[1 - _NEIGHBOURS :], (picture.time, picture.small)]
         return KeyFrame(
@@ -280,15 +285,40 @@ class KeyFrameChooser:
             height=picture.height,
             hash=difference_hash(picture.small),
             same_as=seen,
+            novelty=changed if changed >= _ANOTHER else max(0.0, changed - habit),
         )
 
 
-def _worth(picture: Kept, chosen: Sequence[Kept]) -> tuple[float, float]:
-    if not chosen:
-        return picture.end - picture.start, picture.sharpness
-    small = picture.small.astype(np.int16)
-    nearest = min(float(np.abs(small - other.small).mean()) for other in chosen)
-    return nearest, picture.sharpness
+def usual_change(kept: Sequence[Kept]) -> float:
+    """How much one picture of a shot usually differs from what stood before: somebody who speaks
+    is never quite still, and none of it is news. The lower quartile: a camera that watches a door
+    sees nothing most of the time, and is worth a look whenever it does."""
+    if len(kept) < _ENOUGH:
+        return 0.0
+    changes = [
+        min(_difference(before.small, picture.small) for before in kept[max(0, at - _BACK) : at])
+        for at, picture in enumerate(kept)
+        if at
+    ]
+    return quantiles(changes, n=4)[0]
+
+
+def _most_unlike(kept: Sequence[Kept], most: int) -> list[Kept]:
+    """See `KeyFrameChooser.choose`. Cost: `most` times the pictures."""
+    pictures = np.stack([picture.small for picture in kept]).astype(np.int16)
+    sharp = np.array([picture.sharpness for picture in kept])
+    # How far each is from those chosen, less than nothing once it is like one of them.
+    nearest = np.array([picture.end - picture.start for picture in kept])
+    chosen: list[Kept] = []
+    while len(chosen) < most and nearest.max() >= 0:
+        best = int(np.lexsort((-np.arange(len(kept)), sharp, nearest))[-1])
+        away = np.abs(pictures - pictures[best])
+        if not chosen:
+            nearest = np.full(len(kept), np.inf)
+        nearest = np.minimum(nearest, away.mean(axis=(1, 2)))
+        nearest[(away > _LEVEL).mean(axis=(1, 2)) < _ALIKE] = -1.0
+        chosen.append(kept[best])
+    return chosen
 
 
 def _time(picture: Kept) -> float:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pipeline.errors import ModelUnavailable
 from pipeline.models.registry import load_named
 from pipeline.settings import Settings
-from pipeline.types import LEVEL_SECONDS, SAMPLE_RATE, Audio, Diariser, Levels, Turn
+from pipeline.types import LEVEL_SECONDS, SAMPLE_RATE, Diariser, Levels, Samples, Turn
 
 LEFT, RIGHT = "left", "right"
 
@@ -63,7 +63,7 @@ class ChannelDiariser:
         self.name = "channels" if not cautious else "channels, where they tell"
         self._cautious = cautious
 
-    def turns(self, audio: Audio, levels: Levels) -> list[Turn]:
+    def turns(self, audio: Samples, levels: Levels) -> list[Turn]:
         """Disjoint turns of "left" and "right" by start; none without two channels."""
         if levels.ndim != 2 or levels.shape[1] != 2 or not len(levels):
             return []
@@ -144,11 +144,11 @@ class PyannoteDiariser:
                 "accept its licence on the hub, then hf auth login",
             )
 
-    def turns(self, audio: Audio, levels: Levels) -> list[Turn]:
+    def turns(self, audio: Samples, levels: Levels) -> list[Turn]:
         """Turns by start, which may overlap where two speak at once. Reads all of `audio`."""
         import torch
 
-        waveform = torch.from_numpy(np.asarray(audio)[None])
+        waveform = torch.from_numpy(np.array(audio[0 : len(audio)], np.float32)[None])
         sound = {"waveform": waveform, "sample_rate": SAMPLE_RATE}
         found = self._pipeline(sound)
         found = getattr(found, "speaker_diarization", found)  # from version 4 on
@@ -167,7 +167,7 @@ class NoDiariser:
 
     name = "none"
 
-    def turns(self, audio: Audio, levels: Levels) -> list[Turn]:
+    def turns(self, audio: Samples, levels: Levels) -> list[Turn]:
         """None."""
         return []
 
@@ -179,7 +179,7 @@ class FakeDiariser:
         self.name = f"fake:{names}"
         self._names = [name.strip() for name in names.split(",")]
 
-    def turns(self, audio: Audio, levels: Levels) -> list[Turn]:
+    def turns(self, audio: Samples, levels: Levels) -> list[Turn]:
         """Turns without a gap over all of `audio`."""
         duration = len(audio) / SAMPLE_RATE
         starts = np.arange(0.0, duration, _FAKE_TURN).tolist()

@@ -3,12 +3,13 @@
 Language and vision go through `EndpointClient`, LlamaIndex's and openai's own objects too, so
 that an endpoint that is down, slow, busy or talks nonsense is treated alike everywhere: busy
 (429) and broken (5xx) answers are asked again a few times with growing waits, everything else
-fails at once, and every failure is one line that names the endpoint.
+fails at once, and every failure is one line that names the endpoint. A busy endpoint makes all
+threads of a client wait (`models.pacing`).
 """
 
 from __future__ import annotations
 
-import email.utils
+import itertools
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from pipeline.errors import ModelUnavailable
+from pipeline.models.pacing import Pace, asked_to_wait, spread
 from pipeline.settings import Settings
 
 OPENAI = "https://api.openai.com/v1"
@@ -26,7 +28,8 @@ LOCAL_PORTS = (11434, 1234, 8080, 8000)
 
 _LOOK_AROUND_SECONDS = 0.3
 _CONNECT_SECONDS = 5.0  # a model may think for minutes, but a server accepts at once
-_BUSY = frozenset((429, 500, 502, 503, 504))
+_TOO_MANY = 429
+_BUSY = frozenset((_TOO_MANY, 500, 502, 503, 504))
 _ATTEMPTS = 4
 _FIRST_WAIT = 0.5  # then twice that, and so on
 _LONGEST_WAIT = 60.0  # a server that asks for more is told to the user instead
@@ -46,6 +49,7 @@ class Endpoint:
     url: str
     api_key: str
     timeout: float
+    requests_per_minute: float = 0.0  # 0: as many as it takes
 
 
 def endpoint_of(settings: Settings) -> Endpoint:
@@ -61,7 +65,8 @@ def endpoint_of(settings: Settings) -> Endpoint:
             "no endpoint is set for an openai: model",
             "set FOOTNOTE_ENDPOINT, such as http://localhost:11434/v1",
         )
-    return Endpoint(_with_version(address), key, settings.endpoint_timeout)
+    limit = settings.endpoint_requests_per_minute
+    return Endpoint(_with_version(address), key, settings.endpoint_timeout, limit)
 
 
 def _with_version(address: str) -> str:
@@ -79,14 +84,26 @@ def _with_version(address: str) -> str:
     return address if url.path.strip("/") else f"{address}/v1"
 
 
+class Rejected(ModelUnavailable):
+    """The endpoint found fault with this request (400, 413, 422): others may well be answered.
+
+    `told` is its own message and names of what it did not like, "" where it says nothing.
+    """
+
+    told = ""
+
+
 class EndpointClient(httpx.Client):
     """An httpx client whose every failure is a `ModelUnavailable` that names the endpoint.
 
-    Answers to chat completions are looked at before anyone builds on them. Thread-safe.
+    Answers to chat completions are looked at before anyone builds on them. `patience` is how
+    often an endpoint that is busy is asked at most. Thread-safe.
     """
 
-    def __init__(self, endpoint: Endpoint, model: str = "") -> None:
+    def __init__(self, endpoint: Endpoint, model: str = "", patience: int = _ATTEMPTS) -> None:
         self.endpoint = endpoint
+        self._patience = patience
+        self._pace = Pace(endpoint.requests_per_minute)
         self._asked = f"{endpoint.url} ({model})" if model else endpoint.url
         headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
         super().__init__(
@@ -99,24 +116,38 @@ class EndpointClient(httpx.Client):
         )
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """As httpx's, after at most four attempts; returns only what is usable."""
+        """As httpx's, after a few attempts; returns only what is usable."""
         limits = request.extensions.get("timeout", {})
         limits["connect"] = min(limits.get("connect") or _CONNECT_SECONDS, _CONNECT_SECONDS)
-        for attempt in range(_ATTEMPTS):
+        for attempt in itertools.count():
+            self._pace.wait()
             try:
                 response = super().send(request, **options)
             except httpx.HTTPError as error:
                 dropped = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
-                if not dropped or attempt == _ATTEMPTS - 1:
+                if not dropped or attempt >= _ATTEMPTS - 1:
                     raise self.failure(error) from error
-                time.sleep(_FIRST_WAIT * 2**attempt)
+                time.sleep(spread(_back_off(attempt)))
                 continue
-            wait = _asked_to_wait(response, attempt)
-            if wait is None or wait > _LONGEST_WAIT or attempt == _ATTEMPTS - 1:
+            if not self._waited(response, attempt):
                 return self._usable(response)
-            response.close()
-            time.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
+
+    def _waited(self, response: httpx.Response, attempt: int) -> bool:
+        """Whether to ask again after this answer, to the `attempt`th request from 0, and when."""
+        status = response.status_code
+        attempts = self._patience if status == _TOO_MANY else _ATTEMPTS
+        if status not in _BUSY or attempt >= attempts - 1:
+            return False
+        asked = asked_to_wait(response.headers)
+        if asked > _LONGEST_WAIT:
+            return False
+        response.close()
+        if asked or status == _TOO_MANY:
+            self._pace.pause(asked or _back_off(attempt))
+        else:
+            time.sleep(spread(_back_off(attempt)))
+        return True
 
     def failure(self, error: httpx.HTTPError) -> ModelUnavailable:
         """What a request that got no answer, or only part of one, means to the user."""
@@ -153,14 +184,16 @@ class EndpointClient(httpx.Client):
             return ModelUnavailable(
                 told, "check the model's name and FOOTNOTE_ENDPOINT, which usually ends in /v1"
             )
-        if status == 429:
-            wait = _retry_after(response)
+        if status == _TOO_MANY:
+            wait = asked_to_wait(response.headers)
             again = f"try again in {wait:.0f} s" if wait else "try again later"
             return ModelUnavailable(told, again)
         if status in (400, 413, 422):
-            return ModelUnavailable(
+            rejected = Rejected(
                 told, "if the prompt is too long, ask for fewer moments (FOOTNOTE_EVIDENCE_MOMENTS)"
             )
+            rejected.told = response.text[:2000]
+            return rejected
         return ModelUnavailable(told, "look at the server's log")
 
     def _check_completion(self, response: httpx.Response) -> None:
@@ -186,24 +219,9 @@ class EndpointClient(httpx.Client):
         )
 
 
-def _asked_to_wait(response: httpx.Response, attempt: int) -> float | None:
-    """Seconds until the next attempt; None when there is to be none."""
-    if response.status_code not in _BUSY:
-        return None
-    return _retry_after(response) or _FIRST_WAIT * 2**attempt
-
-
-def _retry_after(response: httpx.Response) -> float:
-    """Seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); 0.0 without."""
-    value = response.headers.get("retry-after", "").strip()
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return 0.0
+def _back_off(attempt: int) -> float:
+    """Seconds to wait after the `attempt`th request, from 0, where the endpoint names none."""
+    return min(_FIRST_WAIT * 2.0**attempt, _LONGEST_WAIT)
 
 
 def _error_text(response: httpx.Response) -> str:

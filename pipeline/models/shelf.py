@@ -8,6 +8,7 @@ by another in silence: the name that was chosen is the name that enters cache ke
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -49,8 +50,8 @@ _NOT_IN_PROFILE = {
 class Shelf:
     """The models of one library, each loaded once. Thread-safe.
 
-    `embedding` is the model the library was made with; a language model or an embedder that the
-    caller passes in takes the place of the settings' choice.
+    `embedding` is the model the library was made with; a language model, an embedder or a
+    captioner that the caller passes in takes the place of the settings' choice.
     """
 
     def __init__(
@@ -60,17 +61,22 @@ class Shelf:
         *,
         language_model: LanguageModel | None = None,
         embedder: Embedder | None = None,
+        captioner: Captioner | None = None,
     ) -> None:
         self._settings = settings
         self.embedding = embedding
         self._loaded: dict[str, Any] = {}
         self._reasons: dict[str, str] = {}
         self._lock = threading.RLock()
+        self._waits = threading.local()
+        self.loading = 0.0  # seconds that loading models has taken
         if language_model is not None:
             self._loaded["language"] = language_model
         if embedder is not None:
             self._loaded["embedding"] = embedder
             self.embedding = embedder.name
+        if captioner is not None:
+            self._loaded |= {"captions": captioner, "name of captions": captioner.name}
 
     def embedder(self) -> Embedder:
         from pipeline.models.embedding import load_embedder
@@ -235,14 +241,22 @@ class Shelf:
             raise ModelUnavailable(self.reason(role))
         return name
 
+    def waited(self) -> float:
+        """Seconds that this thread has waited for models to be loaded, in all."""
+        return float(getattr(self._waits, "seconds", 0.0))
+
     def _once(self, role: str, load: Callable[[], T]) -> T:
+        began = time.perf_counter()
         with self._lock:
             if role not in self._loaded:
+                started = time.perf_counter()
                 try:
                     self._loaded[role] = load()
                 except ModelUnavailable as error:
                     self._loaded[role] = error
+                self.loading += time.perf_counter() - started
             value: T | ModelUnavailable = self._loaded[role]
+        self._waits.seconds = self.waited() + time.perf_counter() - began
         if isinstance(value, ModelUnavailable):
             raise value
         return value

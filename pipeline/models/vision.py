@@ -2,34 +2,25 @@
 
 transformers:MODEL      image-text-to-text, a name on the hub or a folder
 openai:MODEL            an OpenAI-compatible endpoint that takes images
-fake:colours            names the colours it sees; fake:echo says what it is asked;
-                        fake:TEXT always replies TEXT
+fake:colours            names the colours it sees; fake:seen does so in the structured form;
+                        fake:echo says what it is asked; fake:TEXT always replies TEXT
+fake:slow:C:I           names colours, and takes C seconds for a call and I for each picture
 """
 
 from __future__ import annotations
 
-import base64
-import io
+import json
+import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from pipeline.errors import ModelUnavailable
-from pipeline.models.endpoint import EndpointClient, endpoint_of
-from pipeline.models.language import without_thoughts
+from pipeline.errors import SettingsError
 from pipeline.models.registry import load_named
 from pipeline.settings import Settings
-from pipeline.types import Captioner, CaptionRequest, Image, Reply
-
-_MAX_NEW_TOKENS = 256
-# Endpoints charge by pixels and models look at no more.
-_LONGEST_SIDE = 1024
-_JPEG_QUALITY = 85
-# Requests in flight: an endpoint batches them, or queues them itself.
-_AT_ONCE = 4
+from pipeline.types import Captioner, CaptionRequest, Deliver, Image, Reply
 
 
 def load_captioner(name: str, settings: Settings | None = None) -> Captioner:
@@ -40,123 +31,26 @@ def load_captioner(name: str, settings: Settings | None = None) -> Captioner:
     """
     settings = settings or Settings()
     loaders: dict[str, Callable[[str], Captioner]] = {
-        "transformers:MODEL": TransformersCaptioner,
-        "openai:MODEL": partial(EndpointCaptioner, settings=settings),
-        "fake:SCRIPT": FakeCaptioner,
+        "transformers:MODEL": partial(_transformers, settings),
+        "openai:MODEL": partial(_endpoint, settings),
+        "fake:SCRIPT": partial(_fake, settings),
     }
     return load_named("caption_model", name, loaders)
 
 
-def _pictures(request: CaptionRequest, longest_side: int | None = None) -> list[Any]:
-    """Pillow images, downscaled to `longest_side` pixels where it is given."""
-    from PIL import Image as Pillow
+def _transformers(settings: Settings, model: str) -> Captioner:
+    from pipeline.models.vision_local import TransformersCaptioner
 
-    pictures = [Pillow.fromarray(np.ascontiguousarray(image)) for image in request.images]
-    if longest_side:
-        for picture in pictures:
-            picture.thumbnail((longest_side, longest_side))
-    return pictures
+    return TransformersCaptioner(model, settings)
 
 
-# ---------------------------------------------------------------- in this process
+def _endpoint(settings: Settings, model: str) -> Captioner:
+    from pipeline.models.vision_endpoint import EndpointCaptioner
+
+    return EndpointCaptioner(model, settings)
 
 
-class TransformersCaptioner:
-    """An image-text-to-text model with a chat template: greedy, bfloat16 where there is a GPU."""
-
-    def __init__(self, model: str) -> None:
-        from pipeline.models.weights import hub_folder, quiet_transformers, unusable
-
-        self.name = f"transformers:{model}"
-        folder = str(hub_folder(model))
-        with unusable(f"the caption model {model}"):
-            import torch
-            from transformers import AutoModelForImageTextToText, AutoProcessor
-
-            quiet_transformers()
-            gpu = torch.cuda.is_available()
-            self._processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-            self._model = AutoModelForImageTextToText.from_pretrained(
-                folder, dtype=torch.bfloat16 if gpu else torch.float32, local_files_only=True
-            )
-        self._model = self._model.to("cuda" if gpu else "cpu").eval()
-
-    def caption(self, requests: Sequence[CaptionRequest]) -> list[Reply]:
-        """One reply per request, in order. All frames of a request go into one prompt."""
-        return [self._one(request) for request in requests]
-
-    def _one(self, request: CaptionRequest) -> Reply:
-        import torch
-
-        pictures = _pictures(request)
-        content = [{"type": "image"} for _ in pictures] + [{"type": "text", "text": request.prompt}]
-        prompt = self._processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
-        )
-        inputs = self._processor(
-            text=[prompt], images=[pictures] if pictures else None, return_tensors="pt"
-        ).to(self._model.device, dtype=self._model.dtype)
-        with torch.inference_mode():
-            tokens = self._model.generate(**inputs, max_new_tokens=_MAX_NEW_TOKENS, do_sample=False)
-        asked = int(inputs["input_ids"].shape[1])
-        said = tokens[0, asked:]
-        text = self._processor.decode(said, skip_special_tokens=True)
-        return Reply(without_thoughts(text), asked, len(said))
-
-
-# ---------------------------------------------------------------- behind an endpoint
-
-
-class EndpointCaptioner:
-    """Frames as base64 JPEG beside the prompt, in one message per request."""
-
-    def __init__(self, model: str, settings: Settings) -> None:
-        self.name = f"openai:{model}"
-        self._model = model
-        self._endpoint = endpoint_of(settings)
-        self._client = EndpointClient(self._endpoint, model)
-
-    def caption(self, requests: Sequence[CaptionRequest]) -> list[Reply]:
-        """One reply per request, in order. Raises `ModelUnavailable`."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return list(pool.map(self._one, requests))
-
-    def _one(self, request: CaptionRequest) -> Reply:
-        pictures = [{"type": "image_url", "image_url": {"url": url}} for url in _data_urls(request)]
-        body = {
-            "model": self._model,
-            "messages": [
-                {
-                    "role": "user",
-                    "content": [*pictures, {"type": "text", "text": request.prompt}],
-                }
-            ],
-            "max_tokens": _MAX_NEW_TOKENS,
-            "temperature": 0,
-        }
-        reply = self._client.post(f"{self._endpoint.url}/chat/completions", json=body).json()
-        text = without_thoughts(str(reply["choices"][0]["message"].get("content") or ""))
-        if not text:
-            raise ModelUnavailable(
-                f"the caption model {self.name} at {self._endpoint.url} gave an empty reply",
-                "choose another FOOTNOTE_CAPTION_MODEL, one that takes images",
-            )
-        usage = reply.get("usage") or {}
-        return Reply(
-            text, int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-        )
-
-
-def _data_urls(request: CaptionRequest) -> list[str]:
-    urls = []
-    for picture in _pictures(request, _LONGEST_SIDE):
-        file = io.BytesIO()
-        picture.save(file, "JPEG", quality=_JPEG_QUALITY)
-        urls.append("data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode())
-    return urls
-
-
-# ---------------------------------------------------------------- fake
+# ---------------------------------------------------------------- fakes
 
 COLOURS = {
     "black": (0, 0, 0),
@@ -169,29 +63,114 @@ COLOURS = {
     "orange": (240, 140, 20),
     "purple": (130, 40, 160),
 }
+_FAKE_WIDTH = 8
+
+
+def _fake(settings: Settings, script: str) -> Captioner:
+    width = settings.caption_batch or _FAKE_WIDTH
+    kind, *numbers = script.split(":")
+    if kind != "slow" or not numbers:
+        return FakeCaptioner(script, width)
+    try:
+        call, image = map(float, numbers)
+    except ValueError:
+        raise SettingsError(
+            f"caption_model 'fake:{script}' is not complete",
+            "write it as fake:slow:SECONDS_PER_CALL:SECONDS_PER_IMAGE",
+        ) from None
+    return SlowCaptioner(call, image, width)
 
 
 class FakeCaptioner:
     """Says what it was told to, or which colour each frame mostly has: content, without weights."""
 
-    def __init__(self, script: str) -> None:
+    def __init__(self, script: str, width: int = _FAKE_WIDTH) -> None:
         self.name = f"fake:{script}"
+        self.width = width
         self._script = script
 
-    def caption(self, requests: Sequence[CaptionRequest]) -> list[Reply]:
-        """One reply per request, in order. Tokens are counted as words."""
-        texts = [self._text(request) for request in requests]
-        return [
-            Reply(text, len(request.prompt.split()), len(text.split()))
-            for request, text in zip(requests, texts, strict=True)
-        ]
+    def caption(
+        self, requests: Sequence[CaptionRequest], deliver: Deliver | None = None
+    ) -> list[Reply]:
+        """One reply per request, in order. Tokens are counted as words, a picture as 100."""
+        replies = [self._reply(request) for request in requests]
+        for at, reply in enumerate(replies):
+            if deliver:
+                deliver(at, reply)
+        return replies
+
+    def _reply(self, request: CaptionRequest) -> Reply:
+        text = self._text(request)
+        asked = len(request.prompt.split()) + 100 * len(request.images)
+        return Reply(text, asked, len(text.split()))
 
     def _text(self, request: CaptionRequest) -> str:
         if self._script == "echo":
             return request.prompt
-        if self._script != "colours":
-            return self._script
-        return f"A {', then a '.join(f'{_colour(image)} frame' for image in request.images)}."
+        if self._script == "seen":
+            return json.dumps(_structured(request))
+        return _seen(request) if self._script == "colours" else self._script
+
+
+class SlowCaptioner(FakeCaptioner):
+    """Names colours as slowly as a model would, for measuring what goes on around it.
+
+    Like a GPU it works on one batch of at most `width` requests at a time, whoever calls, and
+    leaves the processor to others meanwhile. `busy` holds (began, ended, requests) of every batch,
+    in seconds of `time.monotonic`.
+    """
+
+    def __init__(self, per_call: float, per_image: float, width: int = _FAKE_WIDTH) -> None:
+        super().__init__("colours", width)
+        self.name = f"fake:slow:{per_call:g}:{per_image:g}"
+        self.busy: list[tuple[float, float, int]] = []
+        self._per_call, self._per_image = per_call, per_image
+        self._working = threading.Lock()
+
+    def caption(
+        self, requests: Sequence[CaptionRequest], deliver: Deliver | None = None
+    ) -> list[Reply]:
+        """One reply per request, in order, a batch at a time."""
+        replies: list[Reply] = []
+        for first in range(0, len(requests), self.width):
+            made = self._batch(requests[first : first + self.width])
+            for at, reply in enumerate(made, first):
+                if deliver:
+                    deliver(at, reply)
+            replies += made
+        return replies
+
+    def _batch(self, requests: Sequence[CaptionRequest]) -> list[Reply]:
+        images = sum(len(request.images) for request in requests)
+        with self._working:
+            began = time.monotonic()
+            time.sleep(self._per_call + self._per_image * images)
+            self.busy.append((began, time.monotonic(), len(requests)))
+        return [self._reply(request) for request in requests]
+
+
+def _seen(request: CaptionRequest) -> str:
+    frames = [f"{_colour(image)} frame" for image in request.images]
+    return f"A {', then a '.join(frames)}." if frames else "No frame."
+
+
+def _structured(request: CaptionRequest) -> dict[str, object]:
+    """The colours in the form that the caption prompt asks for."""
+    colours = [_colour(image) for image in request.images]
+    return {
+        "images": [
+            {
+                "image": at,
+                "scene": f"a {colour} frame",
+                "people": "",
+                "action": f"The frame is {colour}.",
+                "objects": [],
+                "camera": "",
+                "visible_text": "",
+            }
+            for at, colour in enumerate(colours, 1)
+        ]
+    }
 
 
 def _colour(image: Image) -> str:

@@ -17,6 +17,7 @@ from pipeline.errors import ModelUnavailable
 
 _FILES = ("gpt2.tiktoken", "multilingual.tiktoken")
 _PREFIXES = ("un", "re", "non", "over", "under", "pre", "mis", "dis", "inter", "out", "anti", "sub")
+_RARER_SMALL = 4  # times as late that a word written small may be merged
 _LEAST_PART = 4  # letters of the words that a compound is made of
 
 
@@ -48,18 +49,40 @@ class Vocabulary:
 @lru_cache(maxsize=1)
 def common_words() -> Vocabulary:
     """The words of both tokenizers, in a tenth of a second. Raises `ModelUnavailable`."""
+    folder = _folder()
+    return Vocabulary(frozenset(w.casefold() for name in _FILES for w in _ranks(folder / name)))
+
+
+@lru_cache(maxsize=1)
+def written_small() -> frozenset[str]:
+    """English words that are written small about as often as with a capital: no names.
+
+    Byte pairs merged earlier are more frequent. Raises `ModelUnavailable`.
+    """
+    ranks = _ranks(_folder() / _FILES[0])
+    return frozenset(
+        word
+        for word, rank in ranks.items()
+        if word.islower() and rank < _RARER_SMALL * ranks.get(word.capitalize(), rank)
+    )
+
+
+def _ranks(file: Path) -> dict[str, int]:
+    """Words, as they are written, with the place at which they were merged.
+
+    Tokens that begin with a space and are letters: pieces of words have none.
+    """
+    ranks = {}
+    for line in file.read_bytes().splitlines():
+        coded, rank = line.split()
+        token = base64.b64decode(coded).decode("utf-8", "replace")
+        if token.startswith(" ") and token[1:].isalpha():
+            ranks[token[1:]] = int(rank)
+    return ranks
+
+
+def _folder() -> Path:
     spec = importlib.util.find_spec("whisper")
     if spec is None or spec.origin is None:
         raise ModelUnavailable("openai-whisper is not installed", "pip install openai-whisper")
-    folder = Path(spec.origin).parent / "assets"
-    return Vocabulary(frozenset(word for name in _FILES for word in _whole_words(folder / name)))
-
-
-def _whole_words(file: Path) -> set[str]:
-    """Tokens that begin with a space and are letters: pieces of words have none."""
-    words = set()
-    for line in file.read_bytes().splitlines():
-        token = base64.b64decode(line.split()[0]).decode("utf-8", "replace")
-        if token.startswith(" ") and token[1:].isalpha():
-            words.add(token[1:].casefold())
-    return words
+    return Path(spec.origin).parent / "assets"

@@ -33,7 +33,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.types import PassageIndex, Vectors
+from pipeline.types import PassageIndex, Vectors, derived_passages
 
 LEAST = 1.5  # standard deviations
 _SAMPLE = 1000  # passages: half a millisecond, and the mean within a thirtieth of a deviation
@@ -46,10 +46,13 @@ def on_subject(index: PassageIndex, question: Vectors, passages: Vectors) -> NDA
     All are in a library too small to tell. The same sample of the library's passages, evenly
     spaced, is compared each time, whatever filters a search has.
     """
-    every = len(index.table)
-    if every < _FEWEST or not len(passages):
+    if not len(passages):
+        return np.ones(0, np.bool_)
+    perceived = np.flatnonzero(~derived_passages(index.table))
+    every = len(perceived)
+    if every < _FEWEST:
         return np.ones(len(passages), np.bool_)
-    sample = np.linspace(0, every - 1, min(_SAMPLE, every)).astype(np.int64)
+    sample = perceived[np.linspace(0, every - 1, min(_SAMPLE, every)).astype(np.int64)]
     return nearer_than_most(passages @ question[0], index.cosine(question, sample)[0])
 
 

@@ -84,7 +84,8 @@ def entries(
         (v, d) for v, hits in sorted(_by_video(found, starts, index).items()) for d in _placed(hits)
     ]
     at = found.positions[np.array([h.number for _, d in drafts for h in d.hits], np.int64)]
-    stored = iter(zip(index.passage_ids(at), index.texts(at), strict=True))
+    doubt = index.doubt(at).tolist()
+    stored = iter(zip(index.passage_ids(at), index.texts(at), doubt, strict=True))
     for video_id, draft in drafts:
         texts = [next(stored) for _ in draft.hits]
         entry = _entry(video_id, titles.get(video_id, video_id), draft, texts, found)
@@ -169,12 +170,16 @@ def _add_long(hit: _Hit, drafts: list[_Draft]) -> None:
 
 
 def _entry(
-    video_id: str, title: str, draft: _Draft, texts: Sequence[tuple[str, str]], found: Matches
+    video_id: str,
+    title: str,
+    draft: _Draft,
+    stored: Sequence[tuple[str, str, float]],
+    found: Matches,
 ) -> Entry | None:
     """The entry with its texts; None where all of them were deleted since the index was opened."""
     passages = tuple(
-        MomentPassage(row, hit.source, hit.start, hit.end, text)
-        for hit, (row, text) in zip(draft.hits, texts, strict=True)
+        MomentPassage(row, hit.source, hit.start, hit.end, text, doubt)
+        for hit, (row, text, doubt) in zip(draft.hits, stored, strict=True)
         if row
     )
     if not passages:

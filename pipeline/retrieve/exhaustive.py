@@ -31,6 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.retrieve.filters import without_levels
 from pipeline.retrieve.literals import Literal
 from pipeline.retrieve.search import Query, query_vectors
 from pipeline.retrieve.sought import Sought
@@ -82,12 +83,14 @@ def matches(
 ) -> Matches:
     """All passages that match among those `allowed` (n,), all when None.
 
-    What matches does not depend on `allowed`: the whole library is what a passage is compared
-    with. Costs one product with all vectors, and a look at every posting of each word: at 300,000
-    passages 35 ms, and 50 ms for each 100,000 passages that a word stands in.
+    What matches does not depend on `allowed`: the whole library, but for its chapters and
+    summaries, is what a passage is compared with. Costs one product with all vectors, and a look
+    at every posting of each word: at 300,000 passages 35 ms, and 50 ms for each 100,000 passages
+    that a word stands in.
     """
-    deviations = _deviations(index, embedder, wanted.text, hypothetical)
-    shares, possible = _shares(index, wanted)
+    usual = without_levels(index.table)
+    deviations = _deviations(index, embedder, wanted.text, hypothetical, usual)
+    shares, possible = _shares(index, wanted, usual)
     if allowed is not None:
         possible &= allowed
     words = _WORDS / _ENOUGH * shares
@@ -105,25 +108,30 @@ def matches(
 
 
 def _deviations(
-    index: PassageIndex, embedder: Embedder, text: str, hypothetical: Sequence[str]
+    index: PassageIndex,
+    embedder: Embedder,
+    text: str,
+    hypothetical: Sequence[str],
+    usual: NDArray[np.bool_] | None,
 ) -> Scores:
-    """(n,) how far each passage's cosine lies above the median, in robust standard deviations;
-    with hypothetical passages the mean of both vectors of a search (`search.query_vectors`).
+    """(n,) how far each passage's cosine lies above the median of the `usual` ones (n,), in robust
+    standard deviations; with hypothetical passages the mean of both vectors of a search
+    (`search.query_vectors`).
     """
     vectors = query_vectors(embedder, Query(text, tuple(hypothetical)))
     cosines = index.cosine(vectors)
     total = np.zeros(cosines.shape[1])
     for row in cosines:
-        total += _standardised(row)
+        total += _standardised(row, row if usual is None else row[usual])
     return total / len(cosines)
 
 
-def _standardised(cosines: NDArray[np.float32]) -> Scores:
-    """Deviations from the median over 1.4826 times the median absolute deviation, which for a
-    normal distribution is the standard deviation (Rousseeuw and Croux 1993). All 0 where half of
-    the cosines are the same.
+def _standardised(cosines: NDArray[np.float32], usual: NDArray[np.float32]) -> Scores:
+    """Deviations from the median of `usual` over 1.4826 times the median absolute deviation, which
+    for a normal distribution is the standard deviation (Rousseeuw and Croux 1993). All 0 where
+    half of the cosines are the same.
     """
-    sample = cosines[:: max(1, -(-len(cosines) // _SAMPLE))].astype(np.float64)
+    sample = usual[:: max(1, -(-len(usual) // _SAMPLE))].astype(np.float64)
     middle = np.median(sample)
     spread = 1.4826 * np.median(np.abs(sample - middle)) * (1 + _UNCERTAIN / len(sample))
     if spread < 1e-6:
@@ -135,14 +143,16 @@ def _standardised(cosines: NDArray[np.float32]) -> Scores:
 # ---------------------------------------------------------------- words
 
 
-def _shares(index: PassageIndex, wanted: Sought) -> tuple[Scores, NDArray[np.bool_]]:
+def _shares(
+    index: PassageIndex, wanted: Sought, usual: NDArray[np.bool_] | None
+) -> tuple[Scores, NDArray[np.bool_]]:
     """(n,) the share of the words that each passage has, of the alternatives the best; and which
     passages hold the literals of any alternative, all where one has none.
     """
     shares = np.zeros(len(index.table))
     possible = np.full(len(shares), not wanted.alternatives)
     for alternative in wanted.alternatives:
-        share = _share(index, alternative.words)
+        share = _share(index, alternative.words, usual)
         if alternative.literals:
             stands = _standing(index, alternative.literals)
             enough = any(literal.enough for literal in alternative.literals)
@@ -154,11 +164,13 @@ def _shares(index: PassageIndex, wanted: Sought) -> tuple[Scores, NDArray[np.boo
     return shares, possible
 
 
-def _share(index: PassageIndex, words: Sequence[str]) -> Scores:
-    """(n,) the share of the words that each passage has, by their weight."""
+def _share(index: PassageIndex, words: Sequence[str], usual: NDArray[np.bool_] | None) -> Scores:
+    """(n,) the share of the words that each passage has, by their weight among `usual` ones."""
     share = np.zeros(len(index.table))
     held = [positions for positions, _ in index.words(words, len(share))]
-    weights = _weights(np.array([len(positions) for positions in held]), len(share))
+    counted = [len(at) if usual is None else np.count_nonzero(usual[at]) for at in held]
+    total = len(share) if usual is None else int(np.count_nonzero(usual))
+    weights = _weights(np.array(counted), total)
     for positions, weight in zip(held, weights.tolist(), strict=True):
         share[positions] += weight
     share /= weights.sum()

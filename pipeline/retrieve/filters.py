@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UsageError
-from pipeline.types import CITABLE, SOURCES, Filters, PassageTable
+from pipeline.types import SOURCES, Filters, PassageTable, derived_passages
 
 _YEAR_OR_MONTH = re.compile(r"\d{4}(-\d\d)?", re.ASCII)
 _WORD = re.compile(r"\w+")
 _TO_SECONDS = len("2024-01-31T12:00:00")
-_LEVELS = np.array([source not in CITABLE for source in SOURCES])
 
 
 class Located(Protocol):
@@ -62,19 +61,19 @@ def allowed_passages(
     if filters.sources:
         kept = _allowed_sources(filters)[table.source]
         mask = kept if mask is None else mask & kept
-    elif (kept_all := _without_levels(table)) is not None:
+    elif (kept_all := without_levels(table)) is not None:
         mask = kept_all if mask is None else mask & kept_all
     return mask
 
 
-def _without_levels(table: PassageTable) -> NDArray[np.bool_] | None:
+def without_levels(table: PassageTable) -> NDArray[np.bool_] | None:
     """(n,) all passages but chapters and summaries of videos that have other text; None for all.
 
     They say again what lies underneath, and a hit on one tells less well where: ranked beside it
     they cost .05 to .07 of MRR@10 (talks, tutorials, everyday videos, all significant). Lending
     their cosine to what lies underneath gained nothing. Asked for by source they are searched.
     """
-    derived = _LEVELS[table.source]
+    derived = derived_passages(table)
     if not derived.any():
         return None
     told = np.zeros(len(table.videos), np.bool_)

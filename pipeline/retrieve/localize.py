@@ -293,13 +293,14 @@ def _shown(
         for _, _, draft, _ in scored
     ]
     at = ranked.positions[np.array([hit.rank for hits in in_time for hit in hits], np.int64)]
-    stored = iter(zip(index.passage_ids(at), index.texts(at), strict=True))
+    doubts = index.doubt(at).tolist()
+    stored = iter(zip(index.passage_ids(at), index.texts(at), doubts, strict=True))
     shown = []
     for (score, video_id, draft, weights), hits in zip(scored, in_time, strict=True):
         texts = [next(stored) for _ in hits]
         passages = tuple(
-            MomentPassage(row, hit.source, *hit.whole, text)
-            for hit, (row, text) in zip(hits, texts, strict=True)
+            MomentPassage(row, hit.source, *hit.whole, text, doubt)
+            for hit, (row, text, doubt) in zip(hits, texts, strict=True)
             if row  # "" where a passage was deleted since the index was opened
         )
         if passages:

@@ -6,12 +6,14 @@ Its tables are read and written in the modules it is made of, one noun each:
     videos       videos, and what a user may call them
     metadata     who is in them, where, what about, and who says so
     corrections  what users corrected; patching applies it to what is read again
+    looks        what a vision model saw when it was asked a question
     segments     timed text
     passages     passages, embeddings, tombstones, generations; passage_lookup finds them
     reembedding  another model's embeddings, until they replace the present ones
     work         stages, leases, outputs of models
     pictures     shots and key frames
     frame_vectors   the key frames' embeddings, tombstones, generations
+    spendings    budgets for looking at pictures, and what of them is spent
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.store.frame_vectors import FrameVectors
+from pipeline.store.spendings import Spendings
 from pipeline.types import INVENTED, Vectors
 
 # What a library is, without its history: no times of day, no costs, no row numbers, no caches.
@@ -47,6 +49,11 @@ _CANONICAL = (
         'video_id, edit, field, replaced, value, source, start, "end", said, fits',
         "number",
     ),
+    (
+        "looks",
+        'video_id, sha256, key, question, start, "end", text',
+        'video_id, key, start, "end", text',
+    ),
     ("stages", "video_id, name, status, key, reason", "video_id, name"),
     ("shots", 'video_id, start, "end", facts', "video_id, start"),
     ("frames", "video_id, time, path, facts", "video_id, time"),
@@ -61,7 +68,7 @@ _CANONICAL_META = (
 )
 
 
-class Catalog(FrameVectors):
+class Catalog(Spendings):
     """The catalog of the library in a folder. Thread-safe; close it, or use it in a `with`."""
 
     def remove_video(self, video_id: str) -> list[str]:

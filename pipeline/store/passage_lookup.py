@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.store.segments import Segments
-from pipeline.types import INVENTED, Passage, Source
+from pipeline.types import INVENTED, Passage, Source, are_doubts
 
 VECTOR_TYPE = np.dtype("<f4")  # of the embeddings as the catalog stores them
 
@@ -43,6 +43,24 @@ class PassageLookup(Segments):
         if source is None:
             return self._passages("p.video_id = ?", video_id)
         return self._passages("p.video_id = ? AND p.source = ?", video_id, source)
+
+    def has_levels(self) -> bool:
+        """Whether any video has a passage of a chapter or a summary."""
+        return bool(
+            self.value(
+                "SELECT EXISTS (SELECT 1 FROM passages WHERE source IN ('chapter', 'summary'))"
+            )
+        )
+
+    def count_passages(self, sources: Collection[Source]) -> int:
+        """How many passages there are of `sources`. Reads every row."""
+        wanted = json.dumps(sorted(sources))
+        return int(
+            self.value(
+                "SELECT count(*) FROM passages WHERE source IN (SELECT value FROM json_each(?))",
+                (wanted,),
+            )
+        )
 
     def text_marks(self, video_id: str) -> list[tuple[str, float, float, int]]:
         """(source, start, end, key of the text) of the passages of what was perceived, in order:
@@ -92,6 +110,28 @@ class PassageLookup(Segments):
             (INVENTED, listed(rows)),
         ):
             found.setdefault(row, []).append(tuple(segment))
+        return found
+
+    def doubt_of(self, rows: Sequence[int] | NDArray[np.int64]) -> dict[int, float]:
+        """By row the share of a passage's text, in (0, 1], that is of doubtful segments; those of
+        which nothing is are left out.
+
+        What was invented is in no passage, and of a segment that lies in several each has a part.
+        """
+        found: dict[int, float] = {}
+        if not self.value("SELECT EXISTS (SELECT 1 FROM segments WHERE flags <> '[]')"):
+            return found
+        for row, share, flags in self.rows(
+            'SELECT p."row", length(s.text) * 1.0 / max(length(p.text), 1)'
+            ' * max(min(p."end", s."end") - max(p.start, s.start), 0) / (s."end" - s.start),'
+            " s.flags FROM passages p JOIN segments s ON s.video_id = p.video_id"
+            " AND s.source = p.source AND s.ordinal BETWEEN p.first AND p.last"
+            """ AND s.flags <> '[]' WHERE p."row" IN (SELECT value FROM json_each(?))""",
+            (listed(rows),),
+        ):
+            reasons = json.loads(flags)
+            if are_doubts(reasons) and not any(flag.startswith(INVENTED) for flag in reasons):
+                found[row] = min(1.0, found.get(row, 0.0) + share)
         return found
 
     def embeddings_of(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:

@@ -197,5 +197,64 @@ ALTER TABLE segments ADD COLUMN read TEXT;  -- JSON, of one that was corrected: 
 CREATE INDEX segments_by_speaker ON segments (video_id, speaker) WHERE speaker <> '';
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _FRAME_VECTORS, _WINDOWS, _METADATA)
+# What a vision model saw when it was asked a question, see `looks`.
+_LOOKS = """
+CREATE TABLE looks (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    video_id TEXT NOT NULL REFERENCES videos (video_id) ON DELETE CASCADE,
+    sha256 TEXT NOT NULL,  -- of the content that was looked at
+    key TEXT NOT NULL,  -- of what was asked; the segments of one look share it
+    question TEXT NOT NULL,
+    start REAL NOT NULL,
+    "end" REAL NOT NULL,
+    text TEXT NOT NULL,
+    waiting INTEGER NOT NULL,  -- 1 until it is among the video's captions and in their passages
+    made TEXT NOT NULL,
+    CHECK (0 <= start AND start < "end")
+);
+CREATE INDEX looks_by_video ON looks (video_id, start);
+"""
+
+# Few segments are flagged: which of the passages found rest on such ones is asked in every search.
+_DOUBT = """
+CREATE INDEX segments_with_flags ON segments (video_id, source, ordinal) WHERE flags <> '[]';
+"""
+
+# What may be spent on looking at pictures, see `spendings`; the newest is in force.
+_SPENDINGS = """
+CREATE TABLE budgets (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    amount REAL,  -- NULL: no limit
+    unit TEXT NOT NULL,
+    opened TEXT NOT NULL,
+    calls INTEGER NOT NULL DEFAULT 0,
+    seconds REAL NOT NULL DEFAULT 0,
+    prompt_tokens INTEGER NOT NULL DEFAULT 0,
+    completion_tokens INTEGER NOT NULL DEFAULT 0,
+    usd REAL NOT NULL DEFAULT 0
+);
+CREATE TABLE reservations (  -- calls under way
+    budget INTEGER NOT NULL REFERENCES budgets (number) ON DELETE CASCADE,
+    owner TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    expires REAL NOT NULL,  -- seconds since the epoch
+    PRIMARY KEY (budget, owner)
+) WITHOUT ROWID;
+"""
+
+# Whether there are any is asked whenever the indexes are brought up to date.
+_LEVELS = """
+CREATE INDEX passages_of_levels ON passages ("row") WHERE source IN ('chapter', 'summary');
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    _FIRST,
+    _FRAME_VECTORS,
+    _WINDOWS,
+    _METADATA,
+    _LOOKS,
+    _DOUBT,
+    _SPENDINGS,
+    _LEVELS,
+)
 VERSION = len(MIGRATIONS)

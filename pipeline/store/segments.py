@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pipeline.errors import ClockError
-from pipeline.store.corrections import Corrections
+from pipeline.store.looks import Looks
 from pipeline.store.patching import Corrected, apply
 from pipeline.types import Passage, Segment, Source, Word, check_interval
 
@@ -19,18 +19,21 @@ CLOCK_TOLERANCE = 1e-3  # seconds: containers round their duration
 _COLUMNS = 'source, start, "end", text, speaker, language, flags, words'
 
 
-class Segments(Corrections):
+class Segments(Looks):
     """Reads and writes of the `segments` table."""
 
     def replace_segments(self, video_id: str, source: Source, segments: Sequence[Segment]) -> None:
         """Make `segments`, in (start, end) order, all that the video has of `source`.
 
         They are as they were read: what users corrected of this source is applied to them, and
-        corrections that no longer fit are marked. One that was corrected before stays so.
+        corrections that no longer fit are marked. One that was corrected before stays so. Captions
+        keep what was `looked` at, of the content that the file has now.
         Raises `ClockError`, and changes nothing, when one lies outside the video.
         """
         with self.transaction():
             self.check_clock(video_id, segments)
+            if source == "caption":
+                self.forget_older_looks(video_id)
             ordered, corrected = self._as_read_and_corrected(video_id, source, segments)
             self.set_fits(video_id, source, corrected.fits)
             self.write("DELETE FROM segments WHERE video_id = ? AND source = ?", (video_id, source))
@@ -64,16 +67,25 @@ class Segments(Corrections):
         self, video_id: str, source: Source, segments: Sequence[Segment]
     ) -> tuple[list[Segment], Corrected]:
         """(the segments by time as they were read, the same corrected)."""
-        ordered = sorted(segments, key=lambda segment: (segment.start, segment.end))
         corrections = self.corrections(video_id, source)
+        as_read = self._restored(video_id, source, segments) if corrections else list(segments)
+        if source == "caption":
+            there = set(as_read)
+            as_read += [look for look in self.looked(video_id) if look not in there]
+        ordered = sorted(as_read, key=lambda segment: (segment.start, segment.end))
         if not corrections:
             return ordered, Corrected(tuple(ordered), ())
+        return ordered, apply(corrections, ordered)
+
+    def _restored(
+        self, video_id: str, source: Source, segments: Sequence[Segment]
+    ) -> list[Segment]:
+        """The segments, those that are stored as corrected ones as they were read."""
         known = zip(
             self.segments(video_id, source), self.segments_as_read(video_id, source), strict=True
         )
         read = {after: before for after, before in known if after != before}
-        ordered = [read.get(segment, segment) for segment in ordered]
-        return ordered, apply(corrections, ordered)
+        return [read.get(segment, segment) for segment in segments]
 
     def segments(
         self, video_id: str, source: Source | None = None, first: int = 0, last: int = 2**62

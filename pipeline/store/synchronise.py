@@ -29,7 +29,7 @@ from pipeline.store.passage_lookup import StoredPassage
 from pipeline.store.stamps import Stamp
 from pipeline.store.word_writer import WordIndexWriter
 from pipeline.store.words import Sieve, WordIndex, restriction
-from pipeline.types import Check
+from pipeline.types import CITABLE, DERIVED, Check
 
 LOCK_SECONDS = 600.0
 REPAIR = "footnote doctor --repair"
@@ -62,6 +62,7 @@ class Indexes:
     folder: Path  # of the library
     matrix: MatrixWriter
     words: WordIndexWriter
+    level_words: WordIndexWriter  # of chapters and summaries
     vectors: ChromaVectors
     frame_matrix: MatrixWriter
     frame_vectors: ChromaVectors
@@ -75,13 +76,16 @@ class Indexes:
     ) -> list[tuple[DerivedIndex, Followed]]:
         """Each index and what it follows; without `vectors` those that are not Chroma's.
 
-        Those of the key frames are there where frames were ever embedded.
+        Those of the key frames are there where frames were ever embedded, the words of chapters
+        and summaries where there are any.
         """
         passages, frames = PassageRows(catalog), FrameRows(catalog)
         parts: list[tuple[DerivedIndex, Followed]] = [
             (self.matrix, passages),
             (self.words, passages),
         ]
+        if catalog.has_levels():
+            parts.append((self.level_words, passages))
         if vectors:
             parts.append((self.vectors, passages))
         if catalog.frame_generation():
@@ -100,7 +104,8 @@ def library_indexes(folder: Path, chroma: str = "") -> Indexes:
     return Indexes(
         folder,
         MatrixWriter(index / "matrix"),
-        WordIndexWriter(index / "words"),
+        WordIndexWriter(index / "words", CITABLE),
+        WordIndexWriter(index / "words-levels", DERIVED, "words of levels"),
         open_chroma(folder, chroma),
         MatrixWriter(index / "frames-matrix", FrameRows),
         open_chroma(folder, chroma, "frames"),
@@ -183,10 +188,14 @@ def check(catalog: Catalog, indexes: Indexes, *, timeout: float = LOCK_SECONDS) 
             indexes.matrix.name: _behind(indexes.matrix, passages)
             or _matrix_wrong(passages, indexes.matrix.folder),
             indexes.words.name: _behind(indexes.words, passages)
-            or _words_wrong(catalog, indexes.words.folder, sample),
+            or _words_wrong(catalog, indexes.words, sample),
             indexes.vectors.name: _behind(indexes.vectors, passages)
             or indexes.vectors.wrong(catalog),
         }
+        if catalog.has_levels():
+            details[indexes.level_words.name] = _behind(
+                indexes.level_words, passages
+            ) or _words_wrong(catalog, indexes.level_words, sample)
         if frames.generation():
             details |= {
                 indexes.frame_matrix.name: _behind(indexes.frame_matrix, frames)
@@ -237,13 +246,15 @@ def _matrix_wrong(rows: IndexedRows, folder: Path) -> str:
     return ""
 
 
-def _words_wrong(catalog: Catalog, folder: Path, sample: Sequence[StoredPassage]) -> str:
+def _words_wrong(catalog: Catalog, writer: WordIndexWriter, sample: Sequence[StoredPassage]) -> str:
     try:
-        words = WordIndex(folder)
-        wanted = catalog.counts()["passages"]
+        words = WordIndex(writer.folder)
+        wanted = catalog.count_passages(writer.sources)
         if len(words) != wanted:
             return f"it holds {len(words)} passages, the catalog {wanted}"
         for stored in sample:
+            if stored.passage.source not in writer.sources:
+                continue
             terms = query_terms(stored.passage.text, [stored.language] if stored.language else ())
             rows, _ = words.best(terms, 1, sieves=[Sieve(restriction(rows=[stored.row]))])
             if terms and not len(rows):

@@ -76,7 +76,7 @@ class Work(Reembedding):
                 (video_id, stage),
             )
             now = time.time()
-            if held and held[0][0] != owner and held[0][1] > now and not _is_gone(held[0][0]):
+            if held and held[0][0] != owner and held[0][1] > now and not is_gone(held[0][0]):
                 return False
             self.write(
                 "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)",
@@ -163,7 +163,7 @@ def lease_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def _is_gone(owner: str) -> bool:
+def is_gone(owner: str) -> bool:
     """Whether the owner ran on this machine and its process has ended."""
     host, _, rest = owner.partition(":")
     pid = rest.partition(":")[0]
