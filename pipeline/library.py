@@ -36,9 +36,11 @@ from pipeline.types import (
     TEXT_STAGES,
     Allowance,
     Answer,
+    AnswerEvent,
     BudgetState,
     Captioner,
     Chapters,
+    ChatSummary,
     Check,
     Embedder,
     Filters,
@@ -49,12 +51,14 @@ from pipeline.types import (
     Metadata,
     Progress,
     ProgressEvent,
+    Report,
     SearchResult,
     Segment,
     Source,
     StageRecord,
     Summary,
     TitledSpan,
+    Verification,
     Video,
     VideoReport,
     VideoStatus,
@@ -62,6 +66,9 @@ from pipeline.types import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.answer.chat import Chat
+    from pipeline.answer.sight import Sight
+    from pipeline.answer.verify import Verifier
     from pipeline.ingest.correcting import Edited
     from pipeline.ingest.forecast import Forecasting
     from pipeline.ingest.level_stage import LevelStage
@@ -185,6 +192,20 @@ def forecast_of(
         )
     report(ProgressEvent("new files", "finished", 1, 1))
     return Forecasting(load, settings, state)
+
+
+def verify_file(saved: str | Path, settings: Settings | None = None) -> Verification:
+    """A saved report checked against the evidence that it carries, without a library.
+
+    That shows that it agrees with itself. Raises `UsageError` for a file that carries none.
+    """
+    from pipeline.answer.recheck import check
+    from pipeline.answer.saved import load_saved
+    from pipeline.models.embedding import load_embedder
+
+    settings = settings or load_settings()
+    read = load_saved(Path(saved))
+    return check(read, load_embedder(settings.embedding_model, settings))
 
 
 class Library:
@@ -612,24 +633,224 @@ class Library:
         k: int | None = None,
         filters: Filters | None = None,
         hypothetical: Sequence[str] | None = None,
+        form: str = "",
+        steps: int | None = None,
     ) -> Answer:
         """An answer whose every sentence is cited, or an honest abstention, from `k` moments.
 
         With a language model it is written from the moments found, without one it is made of
-        sentences quoted from them. Raises as `search` does.
+        sentences quoted from them. `form` is one of `types.FORMS`, "": what the question's wording
+        asks for. `steps` (None: the setting `agent_steps`) is how often an answer that is not
+        enough looks further, within the bounds of the settings: see `answer.agent`, and `trace` of
+        the answer. Raises as `search` does, and `UsageError` for a form that is none.
         """
         from pipeline.answer.ask import answer_question
 
+        steps = self.settings.agent_steps if steps is None else steps
+        if steps:
+            return self._ask_further(question, k, filters or Filters(), hypothetical, form, steps)
+        given = self._asked(question, k, filters, hypothetical, form)
+        sight, verifier = self._sight(), self._verifier()
+        answer = answer_question(question, *given, form=form, sight=sight, verifier=verifier)
+        return self._with_missing(answer, filters)
+
+    def ask_stream(
+        self,
+        question: str,
+        *,
+        k: int | None = None,
+        filters: Filters | None = None,
+        hypothetical: Sequence[str] | None = None,
+        form: str = "",
+        steps: int | None = None,
+    ) -> Iterator[AnswerEvent]:
+        """As `ask`, in events as they come: the evidence, each sentence once checked, the answer.
+
+        The search is done, and its errors are raised, when the first event is drawn. Where an agent
+        looks further all events come at its end.
+        """
+        from pipeline.answer.ask import stream_answer
+
+        steps = self.settings.agent_steps if steps is None else steps
+        if steps:
+            from pipeline.answer.agent_best import as_events
+
+            asked = question, k, filters or Filters(), hypothetical, form, steps
+            yield from as_events(self._ask_further(*asked))
+            return
+        given = self._asked(question, k, filters, hypothetical, form)
+        sight, verifier = self._sight(), self._verifier()
+        for event in stream_answer(question, *given, form=form, sight=sight, verifier=verifier):
+            yield self._with_missing(event, filters) if isinstance(event, Answer) else event
+
+    def chat(self, session: str | None = None, *, filters: Filters | None = None) -> Chat:
+        """A conversation, in which a question may build on those before it; see `answer.chat`.
+
+        It is kept in the library: `session` goes on with the one of that name, or begins it;
+        None begins one that is named by the day. Raises `UsageError` for a name that is none.
+        """
+        from pipeline.answer.chat import Chat
+
+        return Chat(
+            self._catalog,
+            self.ask,
+            self.search,
+            self.language_model,
+            self.settings,
+            session,
+            filters,
+        )
+
+    def chats(self) -> list[ChatSummary]:
+        """The conversations kept in the library, the one that was used last first."""
+        return self._catalog.chats()
+
+    def forget_chat(self, session: str) -> None:
+        """Delete a conversation. Raises `UsageError` where there is none of that name."""
+        self._catalog.forget_chat(session)
+
+    def _asked(
+        self,
+        question: str,
+        k: int | None,
+        filters: Filters | None,
+        hypothetical: Sequence[str] | None,
+        form: str,
+    ) -> tuple[SearchResult, Catalog, Embedder, LanguageModel | None, Settings]:
+        """What an answer is made from and with."""
+        from pipeline.answer.forms import chosen_form
+
         check_question(question)
-        self._finder.index()  # an empty library is found out before a model is loaded
+        chosen_form(question, form)  # a mistake is found out before a model is loaded
+        self._finder.index()  # and so is an empty library
         model = self._finder.language_model(look_around=True)
         moments = k or self.settings.evidence_moments
         result = self._finder.search(
             question, moments, filters or Filters(), hypothetical, model=model
         )
-        return answer_question(
-            question, result, self._catalog, self._shelf.embedder(), model, self.settings
+        return result, self._catalog, self._shelf.embedder(), model, self.settings
+
+    def _ask_further(
+        self,
+        question: str,
+        k: int | None,
+        filters: Filters,
+        hypothetical: Sequence[str] | None,
+        form: str,
+        steps: int,
+    ) -> Answer:
+        """As `ask`, by an agent that takes `steps` steps at most beyond the first answer."""
+        from pipeline.answer import agent
+        from pipeline.answer.agent_model import ModelChooser
+        from pipeline.answer.ask import answer_question
+        from pipeline.answer.forms import chosen_form
+        from pipeline.ingest.spending import check_prices, prices_of
+
+        check_question(question)
+        chosen_form(question, form)
+        self._finder.index()
+        settings, model = self.settings, self._finder.language_model(look_around=True)
+        prices = prices_of(settings, model.name if model else "")
+        if settings.agent_usd and model:
+            check_prices(Allowance(settings.agent_usd, "usd"), prices, model.name)
+
+        def search(query: str, some: Filters, count: int) -> SearchResult:
+            # What the agent asks for is told already in the words of what is looked for.
+            written = hypothetical if (query, some) == (question, filters) else ()
+            return self._finder.search(query, count, some, written, model=model)
+
+        def answer(asked: str, result: SearchResult) -> Answer:
+            given = self._catalog, self._shelf.embedder(), model, settings
+            sight, verifier = self._sight(), self._verifier()
+            return answer_question(asked, result, *given, form=form, sight=sight, verifier=verifier)
+
+        def length(video_id: str) -> float:
+            return self._catalog.video(video_id).duration
+
+        found = agent.run(
+            question,
+            search,
+            self.look if self._shelf.name("captions") else None,
+            answer,
+            agent.Bounds(
+                steps,
+                settings.agent_calls,
+                settings.agent_seconds,
+                settings.agent_usd,
+                k or settings.evidence_moments,
+            ),
+            chooser=ModelChooser(model, length, settings.prompt_folders) if model else None,
+            filters=filters,
+            prices=prices,
         )
+        return self._with_missing(found, filters)
+
+    def _verifier(self) -> Verifier | None:
+        """What `verify_model` names; None where the first level of checking is all there is."""
+        if not self.settings.verify_model:
+            return None
+        from pipeline.answer.verify_model import load_verifier
+
+        return load_verifier(self.settings, self._shelf, self._shelf.embedder())
+
+    def _sight(self) -> Sight | None:
+        """The eyes of an answer, where the setting `answer_frames` gives it some."""
+        from pipeline.answer.sight import Sight
+
+        if not self.settings.answer_frames:
+            return None
+
+        def frames(video_id: str) -> list[tuple[float, Path]]:
+            return [(f.time, self.path / f.path) for f in self._catalog.frames(video_id)]
+
+        return Sight(self._shelf.captioner(), frames, self.settings.answer_frames)
+
+    def _with_missing(self, answer: Answer, filters: Filters | None) -> Answer:
+        """An answer that abstained also says what the library lacks of what could matter."""
+        from pipeline.answer.nearby import missing
+
+        if not answer.abstained:
+            return answer
+        videos = self._catalog.videos()
+        ids = [video.video_id for video in videos]
+        lacks = missing(
+            filters or Filters(),
+            videos,
+            self._catalog.all_stages(),
+            lambda some: self._finder.let_through(ids, some),
+        )
+        return replace(answer, missing=lacks)
+
+    def report(self, topic: str, *, k: int | None = None, filters: Filters | None = None) -> Report:
+        """An article on `topic` over many videos, every sentence cited and checked.
+
+        Without a language model it is made of quotes. From `k` moments (`report_moments`), chosen
+        among twice as many so that one video does not have them all. Without sections where the
+        library has nothing on it. Raises as `search` does.
+        """
+        from pipeline.answer.report import make_report
+
+        check_question(topic)
+        self._finder.index()  # an empty library is found out before a model is loaded
+        model = self._finder.language_model(look_around=True)
+        settings = self.settings.model_copy(update={"report_moments": k} if k else {})
+        wide = 2 * settings.report_moments
+        found = self._finder.search(topic, wide, filters or Filters(), None, model=model)
+        given = (self._catalog, self._shelf.embedder(), model, settings)
+        return make_report(topic, found, *given, verifier=self._verifier())
+
+    def verify(self, saved: str | Path | Mapping[str, Any], *, own: bool = False) -> Verification:
+        """A saved answer or report (a file, or the value in it), checked again.
+
+        Against this library, or with `own` against the evidence that a report carries itself; see
+        `verify_file` for that without a library. Raises `UsageError` for what is neither.
+        """
+        from pipeline.answer.recheck import check
+        from pipeline.answer.saved import load_saved, read_saved
+
+        read = read_saved(saved) if isinstance(saved, Mapping) else load_saved(Path(saved))
+        transcripts = None if own else self._catalog
+        return check(read, self._shelf.embedder(), transcripts, self._verifier())
 
     def expand(self, question: str) -> Expansion:
         """Passages that would answer `question`, written by the language model (HyDE).

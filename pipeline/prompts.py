@@ -43,9 +43,14 @@ PLACEHOLDERS: dict[str, frozenset[str]] = {
     "summary_restore": frozenset({"title", "count", "summary", "missing"}),
     "look": frozenset({"question", "title", "time", "images", "speech", "screen"}),
     "look_again": frozenset({"request", "reply", "problem"}),
+    "chat_rewrite": frozenset({"history", "question"}),
     "rerank": frozenset({"question", "count", "passages"}),
     "rerank_frames": frozenset({"question", "count", "passages"}),
     "judge_answer": frozenset({"question", "gold", "answer"}),
+    "verify": frozenset({"claims", "count", "problem"}),
+    "agent_next": frozenset({"question", "draft", "evidence", "tried", "actions"}),
+    "report_outline": frozenset({"topic", "passages", "least", "most", "problem"}),
+    "report_section": frozenset({"topic", "title", "others", "evidence", "count"}),
 }
 
 

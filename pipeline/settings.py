@@ -106,7 +106,23 @@ class Settings(BaseSettings):
     # what the language model writes to search with
     expansion: Literal["hyde", "grounded", "decompose", "none"] = "grounded"
     expansion_passages: int = 2  # hypothetical passages the language model writes; 0: none
-    evidence_moments: int = 8
+    evidence_moments: int = 16  # that the evidence of an answer is chosen from
+    # reports: from how many moments, in how many sections and calls of the language model at most
+    report_moments: int = Field(default=60, ge=1, le=1000)
+    report_sections: int = Field(default=6, ge=1, le=12)
+    report_calls: int = Field(default=9, ge=2)
+    # key frames of the best moments that the caption model, which then writes the answer, sees
+    answer_frames: int = Field(default=0, ge=0, le=16)
+    # how often an answer that is not enough looks further: searches again, zooms, looks; 0: never.
+    # No step begins when so many calls, seconds or USD (0: no limit) would be passed.
+    agent_steps: int = Field(default=0, ge=0)
+    agent_calls: int = Field(default=8, ge=0)
+    agent_seconds: float = Field(default=120.0, ge=0)
+    agent_usd: float = Field(default=0, ge=0)
+    # who judges what the text itself does not settle: "" (nobody), "nli:MODEL", "llm", "fake:words"
+    # a sentence that nothing carries is dropped, or shown struck and labelled
+    unsupported: Literal["drop", "strike"] = "drop"
+    verify_model: str = ""
     # "" (none), "cross-encoder:MODEL", "late", "llm", "vlm", "fake:words"
     rerank_model: str = ""
     rerank_moments: int = 20  # how many of the moments found it looks at

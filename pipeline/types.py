@@ -512,6 +512,7 @@ class Citation:
     verdict: Verdict
     link: str
     date: str = ""  # the video's, ISO 8601; "" when unknown
+    speaker: str = ""  # who says the quote; "" when unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -540,6 +541,41 @@ class Nearby:
     text: str
 
 
+StepAction = Literal["answer", "search", "look", "zoom"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was done on the way to an answer: the first answer, then search, look, zoom.
+
+    Each of the latter is followed by another answer where it found something: `confidence` is that
+    answer's, and `kept` whether it is the best so far. `spent` holds the calls of the decision,
+    the action and the answer; its seconds are all that the step took.
+    """
+
+    action: StepAction
+    why: str
+    found: str  # in a line
+    query: str = ""
+    video_id: str = ""
+    start: float = 0.0  # of a look
+    end: float = 0.0
+    new_moments: int = 0
+    confidence: float = 0.0
+    kept: bool = False
+    spent: Spent = Spent()
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What an agent did, why it stopped, and all that it spent; `failed` names what broke off."""
+
+    steps: tuple[Step, ...]
+    stopped: str
+    spent: Spent
+    failed: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`nearby` and `missing`, where it abstained: what was found near, and what the library lacks.
@@ -562,6 +598,37 @@ class Answer:
     missing: tuple[str, ...] = ()
     contradictions: tuple[tuple[int, int], ...] = ()
     incomplete: str = ""
+    trace: Trace | None = None  # None where no agent was at work
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTurn:
+    """One question of a chat and its answer; `number` counts from 1 in its session.
+
+    `understood` is the question that was answered: it makes sense by itself, and is `asked` where
+    that does. `videos` are the ids of those it was narrowed to. `clarify` are the readings offered
+    instead of an answer where the question has several, with the ids of their videos in `offered`.
+    Markers count from 1 in each answer: citation [2] of turn 3 is "3.2".
+    """
+
+    number: int
+    asked: str
+    understood: str
+    answer: Answer
+    videos: tuple[str, ...] = ()
+    clarify: tuple[str, ...] = ()
+    offered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSummary:
+    """One session of `footnote chat --list`; times ISO 8601, UTC."""
+
+    session: str
+    turns: int
+    begun: str
+    last: str
+    asked: str  # first
 
 
 @dataclass(frozen=True, slots=True)
@@ -584,6 +651,99 @@ class SentenceReady:
 
 # A streamed answer: one `EvidenceFound`, a `SentenceReady` for each sentence, the `Answer`.
 AnswerEvent = EvidenceFound | SentenceReady | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSection:
+    title: str
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceVideo:
+    """What identifies a cited video to somebody who does not have the library."""
+
+    video_id: str
+    title: str
+    date: str = ""  # ISO 8601; "" when unknown
+    duration: float = 0.0
+    sha256: str = ""
+    url: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """A stored segment that a citation was taken from, or that stands around it."""
+
+    video_id: str
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An article on a topic, and the stored text that its citations can be checked against.
+
+    `sections` are empty where the library has nothing on the topic. Every marker in them is that
+    of a citation; `contradictions` are as in `Answer`. `videos` and `evidence` hold what is cited
+    with what stands around it. `notes` say what a reader should know: why it broke off, what could
+    not be done. `embedding` and `verifier` name what the verdicts were given with.
+    """
+
+    topic: str
+    made: str  # ISO 8601, UTC
+    sections: tuple[ReportSection, ...]
+    citations: tuple[Citation, ...]
+    contradictions: tuple[tuple[int, int], ...]
+    videos: tuple[SourceVideo, ...]
+    evidence: tuple[SourceText, ...]
+    embedding: str
+    verifier: str
+    usage: Mapping[str, float]
+    took_ms: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCitation:
+    """A citation of a saved answer, checked again. `faults` say what is not as it stands there."""
+
+    marker: int
+    video_id: str
+    start: float
+    end: float
+    was: Verdict
+    now: Verdict
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSentence:
+    """A sentence of a saved answer with the verdict it had, and the one it has."""
+
+    text: str
+    citations: tuple[int, ...]
+    was: Verdict
+    now: Verdict
+    worse: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came of checking a saved answer or report again.
+
+    `ok`: no sentence is worse than it says or without support, no citation has a fault, and
+    nothing else is wrong (`faults`). `against` is "library", or "file": the file's own evidence,
+    which shows that it agrees with itself, not that a video says so.
+    """
+
+    subject: str  # the question, or the topic
+    against: Literal["library", "file"]
+    ok: bool
+    sentences: tuple[CheckedSentence, ...]
+    citations: tuple[CheckedCitation, ...]
+    faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -831,6 +991,22 @@ class PassageScorer(Protocol):
 
     def score(self, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
         """(n,) higher is better; scores compare within one query only."""
+        ...
+
+
+class InferenceModel(Protocol):
+    """Whether a hypothesis follows from a premise (natural language inference)."""
+
+    name: str
+    max_tokens: int  # of a pair, its special tokens included; a longer premise is cut
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens per text, without special ones and without truncation."""
+        ...
+
+    def infer(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
+        """Of (premise, hypothesis), (n, 3): entailment, neutral, contradiction, in [0, 1]; each
+        row sums to 1."""
         ...
 
 

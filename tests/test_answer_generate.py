@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -10,10 +12,12 @@ from hypothesis import strategies as st
 
 from pipeline.answer.ask import NOT_ANSWERED, answer_question
 from pipeline.answer.generate import NO_ANSWER, read_reply
+from pipeline.answer.verify import Claim, Judgement
 from pipeline.errors import ModelUnavailable, UsageError
 from pipeline.models.embedding import load_embedder
 from pipeline.models.language import ScriptedModel
 from pipeline.prompts import load_prompt
+from pipeline.settings import Settings
 from pipeline.types import Answer, Segment
 from tests.answer_made import MadeTranscripts, found, moment, speech
 
@@ -180,10 +184,10 @@ def test_an_answer_in_another_language_than_the_video_is_shown_as_unchecked() ->
     assert [s.verdict for s in answer.sentences] == ["unchecked"]
 
 
-def test_what_is_not_plainly_carried_is_shown_as_unchecked() -> None:
-    answer = ask("The sisters put up a tower for sailors [1].")
-    assert [s.verdict for s in answer.sentences] == ["unchecked"]
-    assert answer.citations[0].verdict == "unchecked"
+def test_what_is_carried_in_other_words_is_shown_as_that() -> None:
+    answer = ask("Two sisters had the lighthouse put up in 1887, for sailors [1].")
+    assert [s.verdict for s in answer.sentences] == ["partly"]
+    assert answer.citations[0].verdict == "partly"
 
 
 def test_the_model_reads_fenced_evidence_and_its_tokens_are_counted() -> None:
@@ -226,3 +230,36 @@ def test_a_model_that_cannot_be_had_is_an_error_and_no_abstention() -> None:
 def test_an_empty_question_is_a_usage_error() -> None:
     with pytest.raises(UsageError):
         ask("x", question="  ")
+
+
+def test_a_sentence_that_nothing_carries_is_dropped_or_struck_by_setting() -> None:
+    replies = ["The lighthouse was built in 1887 [1]. It has 99 rooms [1]."]
+    args = ("Why?", RESULT, STATION, load_embedder("fake:512"))
+    dropped = answer_question(*args, ScriptedModel(list(replies)))
+    assert [s.text for s in dropped.sentences] == ["The lighthouse was built in 1887."]
+    struck = answer_question(*args, ScriptedModel(list(replies)), Settings(unsupported="strike"))
+    assert [s.verdict for s in struck.sentences] == ["supported", "unsupported"]
+    assert "~~It has 99 rooms.~~ (unsupported) [1]" in struck.answer
+    assert struck.confidence == dropped.confidence == 0.5
+    alone = ScriptedModel(["It has 99 rooms [1]."])
+    nothing = answer_question(*args, alone, Settings(unsupported="strike"))
+    assert nothing.abstained, "what is only struck is no answer"
+
+
+def test_another_verifier_judges_all_sentences_at_once() -> None:
+    class Strict:
+        name = "strict"
+        asked: ClassVar[list[int]] = []
+
+        def judge(self, claims: Sequence[Claim]) -> list[Judgement]:
+            self.asked.append(len(claims))
+            return [
+                Judgement("contradicted" if "twelve" in claim else "supported", 1.0, "so")
+                for claim, _ in claims
+            ]
+
+    model = ScriptedModel(["It was built in 1887 [1]. It turns once every twelve seconds [2]."])
+    embedder = load_embedder("fake:512")
+    answer = answer_question("Why?", RESULT, STATION, embedder, model, verifier=Strict())
+    assert [s.verdict for s in answer.sentences] == ["supported"]
+    assert Strict.asked[0] == 2

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from pipeline.answer.evidence import Evidence, gather
 from pipeline.answer.numerals import numbers, numbers_within
-from pipeline.answer.verify import judge
+from pipeline.answer.verify import TextVerifier
+from pipeline.models.embedding import load_embedder
+from pipeline.settings import Settings
 from pipeline.types import Verdict, Video
 from tests.answer_made import MadeTranscripts, moment, speech
 
@@ -20,44 +22,77 @@ def evidence(*texts: str) -> list[Evidence]:
     return gather([moment("v", 0.0, 100.0)], transcripts, 1000)
 
 
+@pytest.fixture(scope="module")
+def verifier() -> TextVerifier:
+    return TextVerifier(load_embedder("onnx:all-MiniLM-L6-v2", Settings()))
+
+
+def verdict_of(verifier: TextVerifier, claim: str, *cited: str) -> Verdict:
+    (judged,) = verifier.judge([(claim, evidence(*cited))])
+    assert judged.verdict == "supported" or judged.reason
+    return judged.verdict
+
+
 @pytest.mark.parametrize(
-    ("claim", "cited", "cosine", "verdict"),
+    ("claim", "cited", "verdict"),
     [
-        ("The roof has 12 panels.", "The roof has twelve panels.", 0.9, "supported"),
-        ("Maren Oduya says the roof has 12 panels.", "The roof has 12 panels.", 0.9, "supported"),
-        ("The roof has 14 panels.", "The roof has twelve panels.", 0.9, "contradicted"),
-        ("The roof was finished in 1998.", "Panels are fun to clean.", 0.4, "unsupported"),
-        ("The jetty is safe in winter.", "The jetty is not safe in winter.", 0.9, "contradicted"),
-        ("The jetty is not safe in winter.", "The jetty is safe in winter.", 0.9, "contradicted"),
-        ("The jetty isn't safe in winter.", "The jetty is not safe in winter.", 0.9, "supported"),
+        ("The roof has 12 panels.", "The roof has twelve panels.", "supported"),
+        ("Maren Oduya says the roof has 12 panels.", "The roof has 12 panels.", "supported"),
+        ("The roof has 14 panels.", "The roof has twelve panels.", "unsupported"),
+        ("The ferry takes 35 hours.", "The ferry takes thirty-five minutes.", "contradicted"),
+        ("The ferry takes 90 minutes.", "The ferry takes an hour and a half.", "supported"),
+        ("She sails on 3 November.", "She sails on the second of November.", "contradicted"),
+        ("She sails on May 12.", "She sails on 12 May.", "supported"),
+        ("The low tide is at 11:58.", "Low tide is at two minutes to twelve.", "supported"),
+        ('He said "the sea was rough".', "He said the sea was calm.", "unsupported"),
+        ("Piet Halloran fixed the pump.", "Yuki Sandoval fixed the pump.", "unsupported"),
+        ("The roof was finished in 1998.", "Panels are fun to clean.", "unsupported"),
+        ("Bananas grow in hot countries.", "The lamp went out at noon.", "unsupported"),
+        ("The jetty is safe in winter.", "The jetty is not safe in winter.", "contradicted"),
+        ("The jetty is not safe in winter.", "The jetty is safe in winter.", "contradicted"),
+        ("The jetty isn't safe in winter.", "The jetty is not safe in winter.", "supported"),
         (
-            "The most common lifespan of a coin is 0 blocks.",
-            "The most common lifespan of a coin is 0 blocks, as it never leaves its block.",
-            0.9,
-            "supported",
+            "The stone costs 18,000 crowns less.",
+            "Concrete costs 62,000 crowns, the stone 44,000 crowns.",
+            "unchecked",
         ),
-        ("The lamp went out and nobody saw it.", "The lamp went out at noon.", 0.8, "unchecked"),
-        ("Bananas grow in hot countries.", "The lamp went out at noon.", 0.1, "unsupported"),
-        ("The light failed during the gale.", "The lamp went out at noon.", 0.5, "unchecked"),
-        ("The lamp stopped at noon that day.", "The lamp went out at noon.", 0.8, "partly"),
-        ("The lamp of Port Ambry went out.", "The lamp went out at noon.", 0.8, "partly"),
     ],
 )
 def test_a_verdict_is_what_the_words_allow(
-    claim: str, cited: str, cosine: float, verdict: Verdict
+    verifier: TextVerifier, claim: str, cited: str, verdict: Verdict
 ) -> None:
-    assert judge(claim, evidence(cited), cosine) == verdict
+    assert verdict_of(verifier, claim, cited) == verdict
 
 
-def test_two_lines_may_carry_a_claim_together() -> None:
-    both = evidence("The grey seal is called Duchess.", "She bites visitors who come too close.")
-    claim = "Duchess, the grey seal, bites visitors who come close."
-    assert judge(claim, both[:1], 0.7) != "supported"
-    assert judge(claim, both, 0.7) == "supported"
+def test_what_it_cannot_tell_is_not_called_supported(verifier: TextVerifier) -> None:
+    said = "Piet paid Yuki for the pump."
+    assert verdict_of(verifier, "Yuki paid Piet for the pump.", said) in ("unchecked", "partly")
+    every = verdict_of(verifier, "Every lamp went out.", "Some lamps went out.")
+    assert every in ("unchecked", "partly")
+    built = "The lighthouse was built by two sisters in 1887."
+    assert verdict_of(verifier, "In 1887 two sisters had a lighthouse put up.", built) in (
+        "unchecked",
+        "partly",
+    )
 
 
-def test_no_citation_is_no_support() -> None:
-    assert judge("Anything.", [], 1.0) == "unsupported"
+def test_two_lines_may_carry_a_claim_together(verifier: TextVerifier) -> None:
+    lines = ("The grey seal is called Duchess.", "She bites visitors who come too close.")
+    claim = "The grey seal Duchess bites visitors who come close."
+    assert verdict_of(verifier, claim, *lines) == "supported"
+    assert verdict_of(verifier, claim, lines[1]) == "unsupported", "nobody named her"
+
+
+def test_all_claims_of_an_answer_are_judged_in_order(verifier: TextVerifier) -> None:
+    cited = evidence("The roof has twelve panels.")
+    claims = ["The roof has 12 panels.", "The roof has 13 panels.", "The roof has twelve panels."]
+    verdicts = [judged.verdict for judged in verifier.judge([(c, cited) for c in claims])]
+    assert verdicts == ["supported", "unsupported", "supported"]
+    assert verifier.judge([]) == []
+
+
+def test_no_citation_is_no_support(verifier: TextVerifier) -> None:
+    assert verifier.judge([("Anything.", [])])[0].verdict == "unsupported"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -154,19 +155,36 @@ def test_a_slow_request_to_an_endpoint_holds_up_no_other() -> None:
 
 
 def test_the_oldest_video_is_answered_first() -> None:
-    model = Recorder(width=2, seconds=0.1)
+    class Held(Recorder):
+        go = threading.Event()
+
+        def _work(self, prompts: list[str]) -> list[Reply]:
+            assert self.go.wait(10)
+            return super()._work(prompts)
+
+    model = Held(width=2, seconds=0.0)
     captioner, lanes = Batched(model), Lanes()
     shares = {order: captioner.of(lanes.of(order, f"v{order}", lambda: False)) for order in (0, 7)}
     with ThreadPoolExecutor(9) as pool:
-        pool.submit(ask, captioner, "first")
-        time.sleep(0.05)
-        young = [pool.submit(shares[7].caption, [request(f"young {n}")]) for n in range(3)]
-        time.sleep(0.01)
-        old = pool.submit(shares[0].caption, [request("old")])
-        for one in (*young, old):
+        running: list[Future[Any]] = [pool.submit(ask, captioner, "first")]
+        eventually(lambda: captioner._workers == 1 and not captioner._queue)
+        for number in range(3):
+            running.append(pool.submit(shares[7].caption, [request(f"young {number}")]))
+        eventually(lambda: len(captioner._queue) == 1)  # two of them are handed over
+        running.append(pool.submit(shares[0].caption, [request("old")]))
+        eventually(lambda: len(captioner._queue) == 2)
+        model.go.set()
+        for one in running:
             one.result()
     waiting = [batch for batch in model.batches if batch != ["first"]]
     assert waiting[1][0] == "old", "behind what was handed over, before what came earlier"
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.002)
 
 
 def test_no_more_wait_in_the_queue_than_two_batches() -> None:

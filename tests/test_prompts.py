@@ -23,9 +23,9 @@ def test_no_prompt_file_is_unknown() -> None:
 
 
 def test_a_file_of_the_same_name_replaces_a_prompt(tmp_path: Path) -> None:
-    (tmp_path / "answer.txt").write_text("Q: $question\nE: $evidence")
+    (tmp_path / "answer.txt").write_text("Q: $question\nE: $evidence\nF: $form")
     own = load_prompt("answer", [tmp_path])
-    assert own.render(question="why?", evidence="because") == "Q: why?\nE: because"
+    assert own.render(question="why?", evidence="it", form="short") == "Q: why?\nE: it\nF: short"
     assert own.key != load_prompt("answer").key
 
 

@@ -3,56 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from pipeline.answer.cite import make_citation, resolves
-from pipeline.answer.evidence import Evidence, Transcripts, as_lines, as_shown, gather
+from pipeline.answer.asking import finished_parts, request
+from pipeline.answer.contradictions import contradictions
+from pipeline.answer.evidence import (
+    Evidence,
+    Transcripts,
+    as_lines,
+    as_shown,
+    candidates,
+    numbered,
+)
 from pipeline.answer.extract import extract
-from pipeline.answer.generate import Settled, ask_model, read_reply, settle
-from pipeline.answer.verify import WEIGHT
-from pipeline.errors import UsageError
-from pipeline.prompts import load_prompt
+from pipeline.answer.footnotes import Footnotes, written
+from pipeline.answer.forms import SPREAD, chosen_form
+from pipeline.answer.generate import Settled, read_reply, settle
+from pipeline.answer.nearby import nearby
+from pipeline.answer.once import EmbedOnce, ReadOnce
+from pipeline.answer.selection import select
+from pipeline.answer.sight import Sight
+from pipeline.answer.verify import WEIGHT, Verifier
+from pipeline.answer.verify_model import Cascade
+from pipeline.answer.wording import words
+from pipeline.errors import ModelUnavailable, UsageError
 from pipeline.settings import Settings
 from pipeline.types import (
     Answer,
-    Citation,
+    AnswerEvent,
     Embedder,
+    EvidenceFound,
+    Form,
     LanguageModel,
     SearchResult,
-    Segment,
-    Sentence,
-    Verdict,
-    Video,
 )
 
 NOT_ANSWERED = "The library does not answer this."
 EVIDENCE_TOKENS = 3000
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What either way of answering comes to; no sentences: it abstained."""
-
-    sentences: tuple[Settled, ...]
-    confidence: float
-    usage: Mapping[str, float]
-
-
-class _ReadOnce:
-    """Transcripts that ask for each video once: an answer looks at the same few again."""
-
-    def __init__(self, transcripts: Transcripts) -> None:
-        self._transcripts = transcripts
-        self._segments: dict[str, Sequence[Segment]] = {}
-
-    def video(self, video_id: str) -> Video:
-        return self._transcripts.video(video_id)
-
-    def segments(self, video_id: str) -> Sequence[Segment]:
-        if video_id not in self._segments:
-            self._segments[video_id] = self._transcripts.segments(video_id)
-        return self._segments[video_id]
 
 
 def answer_question(
@@ -62,6 +50,10 @@ def answer_question(
     embedder: Embedder,
     language_model: LanguageModel | None = None,
     settings: Settings | None = None,
+    *,
+    form: str = "",
+    sight: Sight | None = None,
+    verifier: Verifier | None = None,
 ) -> Answer:
     """Answer `question` from the moments of `result`, or abstain.
 
@@ -69,116 +61,234 @@ def answer_question(
     citation resolves to stored segments of `transcripts`. `confidence` in [0, 1] is how likely
     the quotes answer, or how well the citations carry the model's sentences; 0 when a model
     abstained. `took_ms` adds the stages "evidence", "answer" and "cite" to those of the search.
-    `settings` say where prompts are overridden and how much the language model can read.
-    Raises `UsageError` for an empty question and what the language model raises.
+    `settings` say where prompts are overridden and how much the language model can read. `form`
+    "" leaves the form to the question's wording. With a `sight`, a vision model writes the answer
+    where there are pictures of what was seen. `verifier` judges what the model wrote, the first
+    level of checking where None. Raises `UsageError` for an empty question and a form
+    that is none, and what the language model raises.
     """
+    given = (transcripts, embedder, language_model, settings, form, sight, verifier)
+    task = _task(question, result, *given)
+    *_, answer = _events(task, stream=False)
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def stream_answer(
+    question: str,
+    result: SearchResult,
+    transcripts: Transcripts,
+    embedder: Embedder,
+    language_model: LanguageModel | None = None,
+    settings: Settings | None = None,
+    *,
+    form: str = "",
+    sight: Sight | None = None,
+    verifier: Verifier | None = None,
+) -> Iterator[AnswerEvent]:
+    """As `answer_question`: the evidence found, each sentence once it was checked, the answer.
+
+    A model that fails midway leaves what was settled, and the answer says why it is `incomplete`;
+    one that fails before any sentence raises. A streamed reply counts no tokens. Where a
+    `verifier` judges, the reply is drawn whole, so that it is asked once.
+    """
+    given = (transcripts, embedder, language_model, settings, form, sight, verifier)
+    return _events(_task(question, result, *given), stream=verifier is None)
+
+
+# ---------------------------------------------------------------- what is to be done
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One question with all that answers it; times in seconds of `time.perf_counter`."""
+
+    question: str
+    result: SearchResult
+    transcripts: ReadOnce
+    embedder: Embedder
+    model: LanguageModel | None
+    verifier: Verifier | None
+    settings: Settings
+    form: Form
+    evidence: Sequence[Evidence]
+    pictures: Sequence[Evidence]
+    began: float
+    gathered: float
+
+
+def _task(
+    question: str,
+    result: SearchResult,
+    transcripts: Transcripts,
+    embedder: Embedder,
+    model: LanguageModel | None,
+    settings: Settings | None,
+    form: str,
+    sight: Sight | None,
+    verifier: Verifier | None,
+) -> _Task:
     if not question.strip():
         raise UsageError("the question is empty", 'footnote ask "What ...?"')
-    settings = settings or Settings()
-    started = time.perf_counter()
-    read = _ReadOnce(transcripts)
+    began = time.perf_counter()
+    settings, wanted = settings or Settings(), chosen_form(question, form)
+    read, once = ReadOnce(transcripts), EmbedOnce(embedder)
     tokens = min(EVIDENCE_TOKENS, settings.context_window // 2)
-    evidence = gather(result.moments, read, tokens)
+    found = candidates(result.moments, read)
+    chosen = select(question, found, result.moments, once, tokens, spread=wanted in SPREAD)
+    evidence = numbered(chosen, read)
+    pictures: Sequence[Evidence] = ()
+    if sight is not None and (seen := sight.choose(evidence)):
+        pictures, model = [item for item, _ in seen], sight.model([path for _, path in seen])
     gathered = time.perf_counter()
-    if language_model is None:
-        outcome = _by_quoting(question, evidence, embedder)
-    else:
-        outcome = _by_model(question, evidence, embedder, language_model, settings)
-    answered = time.perf_counter()
-    sentences, citations = _cite(outcome.sentences, read)
+    return _Task(
+        question,
+        result,
+        read,
+        once,
+        model,
+        verifier,
+        settings,
+        wanted,
+        evidence,
+        pictures,
+        began,
+        gathered,
+    )
+
+
+# ---------------------------------------------------------------- answering
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What answering comes to while it goes on."""
+
+    usage: dict[str, float] = field(
+        default_factory=lambda: {
+            "language_calls": 0, "prompt_tokens": 0, "completion_tokens": 0
+        }
+    )  # fmt: skip
+    confidence: float = 0.0
+    incomplete: str = ""
+
+
+def _events(task: _Task, *, stream: bool) -> Iterator[AnswerEvent]:
+    yield EvidenceFound(task.question, task.form, len(task.evidence), task.result.moments)
+    tally, notes = _Tally(), Footnotes(task.transcripts)
+    citing = 0.0
+    for settled in _settled(task, tally, stream=stream):
+        began = time.perf_counter()
+        event = notes.add(settled)
+        citing += time.perf_counter() - began
+        if event is not None:
+            yield event
     finished = time.perf_counter()
     took = {
-        "evidence": 1000 * (gathered - started),
-        "answer": 1000 * (answered - gathered),
-        "cite": 1000 * (finished - answered),
-        "total": result.took_ms.get("total", 0.0) + 1000 * (finished - started),
+        "evidence": 1000 * (task.gathered - task.began),
+        "answer": 1000 * (finished - task.gathered - citing),
+        "cite": 1000 * citing,
     }
+    yield _answer(task, tally, notes, took)
+
+
+def _answer(task: _Task, tally: _Tally, notes: Footnotes, took: Mapping[str, float]) -> Answer:
+    sentences, result = tuple(notes.sentences), task.result
+    carried = any(WEIGHT[sentence.verdict] > 0 for sentence in sentences)
+    total = {"total": result.took_ms.get("total", 0.0) + sum(took.values())}
     return Answer(
-        question=question,
-        answer=_written(sentences) or NOT_ANSWERED,
-        abstained=not sentences,
-        confidence=outcome.confidence,
+        question=task.question,
+        answer=written(sentences, task.form) if carried else NOT_ANSWERED,
+        abstained=not carried,
+        confidence=tally.confidence,
         sentences=sentences,
-        citations=citations,
+        citations=notes.citations,
         moments=result.moments,
-        usage={**outcome.usage, "evidence": len(evidence)},
-        took_ms={**result.took_ms, **took},
+        usage={**tally.usage, "evidence": len(task.evidence)},
+        took_ms={**result.took_ms, **took, **total},
+        form=task.form,
+        nearby=() if carried else nearby(result.moments),
+        contradictions=_contradictions(task, notes),
+        incomplete=tally.incomplete,
     )
 
 
-def _by_quoting(question: str, evidence: Sequence[Evidence], embedder: Embedder) -> _Outcome:
-    found = extract(question, evidence, embedder)
-    quoted = tuple(
-        Settled(f"“{as_shown(as_lines(item.statement.text))}”", ((item, "supported"),), "supported")
-        for item in found.quoted
+def _contradictions(task: _Task, notes: Footnotes) -> tuple[tuple[int, int], ...]:
+    """None in a timeline: it tells how things came to be different."""
+    if task.form == "timeline":
+        return ()
+    return contradictions(notes.sentences, notes.citations, task.embedder)
+
+
+def _settled(task: _Task, tally: _Tally, *, stream: bool) -> Iterator[Settled]:
+    """The sentences that may be shown, in order; `tally` is complete when they are drawn."""
+    if task.model is None:
+        found = extract(task.question, task.evidence, task.embedder)
+        tally.confidence = found.confidence
+        for item in found.quoted:
+            quote = f"“{as_shown(as_lines(item.statement.text))}”"
+            yield Settled(quote, ((item, "supported"),), "supported")
+    elif task.evidence:
+        yield from _written_by_model(task, task.model, tally, stream=stream)
+
+
+def _written_by_model(
+    task: _Task, model: LanguageModel, tally: _Tally, *, stream: bool
+) -> Iterator[Settled]:
+    usage = tally.usage
+    usage |= {"invented_markers": 0, "dropped_sentences": 0}
+    kept: dict[str, Settled] = {}
+    carried = 0.0
+    try:
+        for part in _reply(task, model, tally, stream=stream):
+            draft = read_reply(part, len(task.evidence))
+            usage["invented_markers"] += draft.invented
+            if draft.abstained and not kept:
+                continue
+            strike = task.settings.unsupported == "strike"
+            shown, dropped = settle(
+                draft,
+                task.evidence,
+                task.embedder,
+                task.verifier,
+                strike=strike,
+                asked=task.question,
+            )
+            usage["dropped_sentences"] += dropped
+            if isinstance(task.verifier, Cascade):
+                usage |= task.verifier.effort.usage()
+            for sentence in shown:
+                # What another part of a streamed reply says again was shown.
+                if kept.setdefault(" ".join(words(sentence.text)), sentence) is sentence:
+                    carried += WEIGHT[sentence.verdict]
+                    tally.confidence = carried / _told(kept, usage)
+                    yield sentence
+    except ModelUnavailable as error:
+        if not kept:
+            raise
+        tally.incomplete = error.message
+    if kept:
+        tally.confidence = carried / _told(kept, usage)
+
+
+def _told(kept: Mapping[str, Settled], usage: Mapping[str, float]) -> float:
+    """How many sentences the model wrote: a struck one is dropped and kept."""
+    return sum(WEIGHT[s.verdict] > 0 for s in kept.values()) + usage["dropped_sentences"]
+
+
+def _reply(task: _Task, model: LanguageModel, tally: _Tally, *, stream: bool) -> Iterator[str]:
+    """The model's reply whole, or in parts of whole sentences."""
+    prompt, system = request(
+        task.question, task.evidence, task.form, task.settings.prompt_folders, task.pictures
     )
-    usage = {"language_calls": 0, "prompt_tokens": 0, "completion_tokens": 0}
-    return _Outcome(quoted, found.confidence, usage)
-
-
-def _by_model(
-    question: str,
-    evidence: Sequence[Evidence],
-    embedder: Embedder,
-    model: LanguageModel,
-    settings: Settings,
-) -> _Outcome:
-    usage = {"language_calls": 0, "prompt_tokens": 0, "completion_tokens": 0}
-    if not evidence:
-        return _Outcome((), 0.0, usage)
-    folders = settings.prompt_folders
-    prompt, system = load_prompt("answer", folders), load_prompt("answer_system", folders)
-    reply = ask_model(question, evidence, model, prompt, system)
-    draft = read_reply(reply.text, len(evidence))
-    kept, dropped = ([], 0) if draft.abstained else settle(draft, evidence, embedder)
-    carried = sum(WEIGHT[sentence.verdict] for sentence in kept)
-    return _Outcome(
-        tuple(kept),
-        carried / (len(kept) + dropped) if kept else 0.0,
-        {
-            "language_calls": 1,
-            "prompt_tokens": reply.prompt_tokens,
-            "completion_tokens": reply.completion_tokens,
-            "invented_markers": draft.invented,
-            "dropped_sentences": dropped,
-        },
-    )
-
-
-def _cite(
-    settled: Sequence[Settled], transcripts: Transcripts
-) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
-    """Sentences with markers numbered from 1 in order of appearance, and their citations.
-
-    A statement cited twice is one citation, with the weaker of its verdicts. A citation that
-    does not resolve to stored segments is left out, and a sentence without citations with it.
-    """
-    cited: dict[int, Citation] = {}
-    sentences: list[Sentence] = []
-    for sentence in settled:
-        markers: list[int] = []
-        for item, verdict in sentence.cited:
-            citation = cited.get(item.number) or _resolved(item, len(cited) + 1, transcripts)
-            if citation is not None:
-                cited[item.number] = _weaker(citation, verdict)
-                markers.append(citation.marker)
-        if markers:
-            sentences.append(Sentence(sentence.text, tuple(sorted(markers)), sentence.verdict))
-    return tuple(sentences), tuple(cited.values())
-
-
-def _resolved(item: Evidence, marker: int, transcripts: Transcripts) -> Citation | None:
-    citation = make_citation(marker, item.statement, item.video, "supported")
-    return citation if resolves(citation, transcripts.segments(item.video.video_id)) else None
-
-
-def _weaker(citation: Citation, verdict: Verdict) -> Citation:
-    weaker = min(citation.verdict, verdict, key=lambda v: WEIGHT[v])
-    return replace(citation, verdict=weaker)
-
-
-def _written(sentences: Sequence[Sentence]) -> str:
-    return " ".join(
-        sentence.text + " " + "".join(f"[{marker}]" for marker in sentence.citations)
-        for sentence in sentences
-    )
+    if stream:
+        tally.usage["language_calls"] = 1
+        yield from finished_parts(model.stream(prompt, system=system))
+        return
+    reply = model.complete(prompt, system=system)
+    tally.usage |= {
+        "language_calls": 1,
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+    }
+    yield reply.text

@@ -34,6 +34,7 @@ def make_citation(marker: int, statement: Statement, video: Video, verdict: Verd
         source=statement.source,
         verdict=verdict,
         link=link(video, statement.start),
+        speaker=statement.speaker,
     )
 
 

@@ -39,6 +39,19 @@ class Transcripts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A statement that could be evidence; `rank` is that of the best moment it lies in, from 0."""
+
+    rank: int
+    statement: Statement
+
+    @property
+    def cost(self) -> int:
+        """Tokens, about, that its line takes in a prompt."""
+        return round(width(self.statement.text) / WIDTH_PER_TOKEN) + TOKENS_PER_LINE
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One citable statement. `number` is what the model cites; `rank` that of its moment."""
 
@@ -51,12 +64,25 @@ class Evidence:
 def gather(moments: Sequence[Moment], transcripts: Transcripts, tokens: int) -> list[Evidence]:
     """The citable statements of the moments, numbered from 1, in no more than about `tokens`.
 
-    Better moments are taken first. The order is: videos by their best moment, then time. Where
-    only a chapter or summary was found, the statements underneath it are given.
+    Better moments are taken first, each as far as there is room; `selection` chooses among them
+    with a question in hand.
     """
-    taken: list[tuple[int, Statement]] = []
-    seen: set[tuple[str, Source, str, float, int]] = set()
+    taken: list[Candidate] = []
     spent = 0
+    for candidate in candidates(moments, transcripts):
+        spent += candidate.cost
+        if spent > tokens and taken:
+            break
+        taken.append(candidate)
+    return numbered(taken, transcripts)
+
+
+def candidates(moments: Sequence[Moment], transcripts: Transcripts) -> list[Candidate]:
+    """Every citable statement of the moments once: better moments first, by time in each.
+
+    Where only a chapter or summary was found, the statements underneath it are given.
+    """
+    found: dict[tuple[str, Source, str, float, int], Candidate] = {}
     for rank, moment in enumerate(moments):
         for statement in _statements_in(moment, transcripts.segments(moment.video_id)):
             mark = (
@@ -66,14 +92,27 @@ def gather(moments: Sequence[Moment], transcripts: Transcripts, tokens: int) -> 
                 statement.segments[0].start,
                 statement.offset,
             )
-            if mark in seen:
-                continue
-            spent += round(width(statement.text) / WIDTH_PER_TOKEN) + TOKENS_PER_LINE
-            if spent > tokens and taken:
-                return _number(taken, transcripts)
-            seen.add(mark)
-            taken.append((rank, statement))
-    return _number(taken, transcripts)
+            found.setdefault(mark, Candidate(rank, statement))
+    return list(found.values())
+
+
+def numbered(taken: Iterable[Candidate], transcripts: Transcripts) -> list[Evidence]:
+    """The statements as evidence, numbered from 1: videos by their best moment, then time."""
+    chosen = list(taken)
+    best: dict[str, int] = {}
+    for candidate in chosen:
+        video_id = candidate.statement.video_id
+        best[video_id] = min(candidate.rank, best.get(video_id, candidate.rank))
+
+    def place(candidate: Candidate) -> tuple[int, float, float, int]:
+        statement = candidate.statement
+        return best[statement.video_id], statement.start, statement.end, statement.offset
+
+    videos = {video_id: transcripts.video(video_id) for video_id in best}
+    return [
+        Evidence(number, videos[c.statement.video_id], c.statement, c.rank)
+        for number, c in enumerate(sorted(chosen, key=place), start=1)
+    ]
 
 
 def _statements_in(moment: Moment, segments: Sequence[Segment]) -> list[Statement]:
@@ -101,18 +140,6 @@ def _belongs(statement: Statement, start: float, end: float) -> bool:
     """Whether at least half of the statement, or of the interval, lies in the other."""
     shared = min(statement.end, end) - max(statement.start, start)
     return shared >= 0.5 * min(statement.end - statement.start, end - start)
-
-
-def _number(taken: Iterable[tuple[int, Statement]], transcripts: Transcripts) -> list[Evidence]:
-    best: dict[str, int] = {}
-    for rank, statement in taken:
-        best[statement.video_id] = min(rank, best.get(statement.video_id, rank))
-    ordered = sorted(taken, key=lambda t: (best[t[1].video_id], t[1].start, t[1].end, t[0]))
-    videos = {video_id: transcripts.video(video_id) for video_id in best}
-    return [
-        Evidence(number, videos[statement.video_id], statement, rank)
-        for number, (rank, statement) in enumerate(ordered, start=1)
-    ]
 
 
 # ---------------------------------------------------------------- as the model reads it

@@ -1,4 +1,4 @@
-"""An answer in a language model's words: the prompt, and what its reply may become.
+"""An answer in a language model's words: what its reply may become; `asking` has the prompt.
 
 The reply is read into sentences with the evidence numbers it cites. Numbers that are not in the
 evidence are removed. What happens to a sentence then is one rule (`settle`, DESIGN 6, invariant
@@ -16,23 +16,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.answer.evidence import Evidence, as_shown, render
+from pipeline.answer.evidence import Evidence, as_shown
 from pipeline.answer.statements import one_line
-from pipeline.answer.verify import WEIGHT, judge, missing_numbers
+from pipeline.answer.verify import WEIGHT, TextVerifier, Verifier, missing_numbers
 from pipeline.answer.wording import date_numbers, words
 from pipeline.ingest.sentences import sentences
-from pipeline.prompts import Prompt, as_data
-from pipeline.types import Embedder, LanguageModel, Reply, Verdict
+from pipeline.types import Embedder, Verdict
 
 # What the prompt asks for when the evidence does not answer.
 NO_ANSWER = "NOT_IN_LIBRARY"
+_NEAREST = 5  # statements that a sentence without support is compared with
 MAX_RANGE = 10  # "[1-30]" cites nothing: a longer range is no citation
 
 _THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _THOUGHT = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
 _NUMBER = r"\^?\d{1,4}"
 _JOIN = r"\s*(?:,|;|-|–|—|and|&)\s*"  # noqa: RUF001
-_MARKER = re.compile(rf"[ \t]*[\[【]\s*{_NUMBER}(?:{_JOIN}{_NUMBER})*\s*[\]】]")
+MARKER = re.compile(rf"[ \t]*[\[【]\s*{_NUMBER}(?:{_JOIN}{_NUMBER})*\s*[\]】]")
 _RANGE = re.compile(r"(\d+)\s*[-–—]\s*\^?(\d+)|(\d+)")  # noqa: RUF001
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,2}[.)]|#{1,6}|>)[ \t]+", re.MULTILINE)
 _EMPHASIS = re.compile(r"(\*\*|__|`)(?=\S)(.+?)(?<=\S)\1")
@@ -70,18 +70,6 @@ class Settled:
     text: str
     cited: tuple[tuple[Evidence, Verdict], ...]
     verdict: Verdict
-
-
-def ask_model(
-    question: str,
-    evidence: Sequence[Evidence],
-    model: LanguageModel,
-    prompt: Prompt,
-    system: Prompt,
-) -> Reply:
-    """One call. Raises what the model raises (`ModelUnavailable` when it cannot be had)."""
-    rendered = prompt.render(question=as_data(question), evidence=render(evidence))
-    return model.complete(rendered, system=system.render())
 
 
 # ---------------------------------------------------------------- reading the reply
@@ -142,7 +130,7 @@ def _without_markers(block: str) -> tuple[str, list[tuple[int, set[int]]]]:
     pieces: list[str] = []
     markers: list[tuple[int, set[int]]] = []
     length = last = 0
-    for match in _MARKER.finditer(block):
+    for match in MARKER.finditer(block):
         pieces.append(block[last : match.start()])
         length += len(pieces[-1])
         markers.append((length, _numbers(match.group())))
@@ -171,31 +159,91 @@ def _tidy(sentence: str) -> str:
 
 
 def settle(
-    draft: Draft, evidence: Sequence[Evidence], embedder: Embedder
+    draft: Draft,
+    evidence: Sequence[Evidence],
+    embedder: Embedder,
+    verifier: Verifier | None = None,
+    *,
+    strike: bool = False,
+    asked: str = "",
 ) -> tuple[list[Settled], int]:
-    """The sentences that may be shown, in order, and how many were dropped."""
+    """The sentences that may be shown, in order, and how many were dropped.
+
+    `verifier` (the first level where None) judges each sentence with all it cites, all sentences
+    in one call, and those cited anew in another. `strike` keeps a sentence that nothing carries,
+    with its verdict and what it cites, to be shown as such. `asked` is the question.
+    """
     if not draft.claims or not evidence:
         return [], len(draft.claims)
+    text = TextVerifier(embedder, asked)
     texts = [claim.text for claim in draft.claims]
     vectors = embedder.embed([*texts, *(one_line(e.statement.text) for e in evidence)])
     cosine = vectors[: len(texts)] @ vectors[len(texts) :].T
-    settled = [
-        _settle_one(claim, evidence, row) for claim, row in zip(draft.claims, cosine, strict=True)
+    cited = [_dated(c.text, [evidence[n - 1] for n in c.numbers], evidence) for c in draft.claims]
+    settled = _settled(draft.claims, cited, text, verifier or text)
+    mended = {
+        at: _find_support(claim, evidence, cosine[at], text)
+        for at, claim in enumerate(draft.claims)
+        if settled[at] is None
+    }
+    anew = [at for at, found in mended.items() if found]
+    kept = _settled([draft.claims[at] for at in anew], [mended[at] for at in anew], text, verifier)
+    for at, sentence in zip(anew, kept, strict=True):
+        settled[at] = sentence
+    dropped = sum(sentence is None for sentence in settled)
+    if strike:
+        settled = [
+            sentence or _struck(claim, some)
+            for sentence, claim, some in zip(settled, draft.claims, cited, strict=True)
+        ]
+    return [sentence for sentence in settled if sentence is not None], dropped
+
+
+def _settled(
+    claims: Sequence[Claim],
+    cited: Sequence[Sequence[Evidence]],
+    text: TextVerifier,
+    verifier: Verifier | None,
+) -> list[Settled | None]:
+    """Each claim with its citations where these carry it or could, None where they do not."""
+    pairs = [(claim.text, some) for claim, some in zip(claims, cited, strict=True)]
+    judged = (verifier or text).judge(pairs) if pairs else []
+    return [
+        Settled(claim, _citations(claim, some, whole.verdict, text), whole.verdict)
+        if some and WEIGHT[whole.verdict] > 0
+        else None
+        for (claim, some), whole in zip(pairs, judged, strict=True)
     ]
-    kept = [sentence for sentence in settled if sentence is not None]
-    return kept, len(settled) - len(kept)
 
 
-def _settle_one(
-    claim: Claim, evidence: Sequence[Evidence], cosine: NDArray[np.float32]
-) -> Settled | None:
-    cited = _dated(claim.text, [evidence[number - 1] for number in claim.numbers], evidence)
-    each = [(item, judge(claim.text, [item], _near([item], cosine))) for item in cited]
-    whole = judge(claim.text, cited, _near(cited, cosine))
-    useful = tuple(pair for pair in each if WEIGHT[pair[1]] > 0)
-    if cited and WEIGHT[whole] > 0:
-        return Settled(claim.text, useful or tuple((item, whole) for item in cited), whole)
-    return _find_support(claim, evidence, cosine)
+def _citations(
+    claim: str, cited: Sequence[Evidence], whole: Verdict, text: TextVerifier
+) -> tuple[tuple[Evidence, Verdict], ...]:
+    """The citations that are about the claim, with what each carries of it by itself.
+
+    One that has only a part of it carries it partly: together with the others it is carried.
+    """
+    if len(cited) == 1:
+        return ((cited[0], whole),)
+    useful: list[tuple[Evidence, Verdict]] = []
+    for item, judged in zip(cited, text.judge([(claim, [item]) for item in cited]), strict=True):
+        if WEIGHT[judged.verdict] > 0:
+            useful.append((item, judged.verdict))
+        elif text.about(claim, [item]) or _needed(claim, item, cited):
+            useful.append((item, "partly"))
+    return tuple(useful) or tuple((item, whole) for item in cited)
+
+
+def _needed(claim: str, item: Evidence, cited: Sequence[Evidence]) -> bool:
+    """Whether it alone states one of the claim's values, such as the date."""
+    others = [other for other in cited if other is not item]
+    return missing_numbers(claim, others) > missing_numbers(claim, cited)
+
+
+def _struck(claim: Claim, cited: Sequence[Evidence]) -> Settled | None:
+    """Without a citation there is nothing that a reader could look at."""
+    shown: tuple[tuple[Evidence, Verdict], ...] = tuple((item, "unsupported") for item in cited)
+    return Settled(claim.text, shown, "unsupported") if shown else None
 
 
 def _dated(claim: str, cited: list[Evidence], evidence: Sequence[Evidence]) -> list[Evidence]:
@@ -214,15 +262,10 @@ def _dated(claim: str, cited: list[Evidence], evidence: Sequence[Evidence]) -> l
 
 
 def _find_support(
-    claim: Claim, evidence: Sequence[Evidence], cosine: NDArray[np.float32]
-) -> Settled | None:
-    """The claim cited to the one statement that supports it, nearest first; None without one."""
-    for index in np.argsort(-cosine, kind="stable")[:5]:
-        item = evidence[int(index)]
-        if judge(claim.text, [item], float(cosine[index])) == "supported":
-            return Settled(claim.text, ((item, "supported"),), "supported")
-    return None
-
-
-def _near(cited: Sequence[Evidence], cosine: NDArray[np.float32]) -> float:
-    return max((float(cosine[item.number - 1]) for item in cited), default=0.0)
+    claim: Claim, evidence: Sequence[Evidence], cosine: NDArray[np.float32], text: TextVerifier
+) -> list[Evidence]:
+    """The one statement that supports the claim, nearest first; none without one."""
+    near = [evidence[int(at)] for at in np.argsort(-cosine, kind="stable")[:_NEAREST]]
+    judged = text.judge([(claim.text, [item]) for item in near])
+    found = [item for item, said in zip(near, judged, strict=True) if said.verdict == "supported"]
+    return found[:1]

@@ -35,41 +35,57 @@ _ORDINALS = {
     )
 }
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+")
+_ONE = re.compile(r"(?<![\d.,:])1(?![\d:]|[.,]\d)")
 _DIGITS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?")
 
 
 def numbers(text: str) -> frozenset[str]:
     """Values stated in `text`. A spelled "one" is seldom a number ("one of them"): left out."""
-    values = frozenset(_values(_TOKEN.findall(text.casefold())))
-    return values if re.search(r"\b1\b", text) else values - {"1"}
+    values = frozenset(value for value, *_ in placed_numbers(text))
+    return values if _ONE.search(text) else values - {"1"}
 
 
 def numbers_within(text: str) -> frozenset[str]:
     """Every value `text` could be said to state: those of `numbers`, "one", and ordinals."""
     tokens = _TOKEN.findall(text.casefold())
-    return frozenset(_values(tokens)) | {_ORDINALS[t] for t in tokens if t in _ORDINALS}
+    values = frozenset(value for value, *_ in placed_numbers(text))
+    return values | {_ORDINALS[t] for t in tokens if t in _ORDINALS}
 
 
-def _values(tokens: list[str]) -> Iterator[str]:
-    """Read left to right: `total` holds finished thousands, `current` what is being built."""
-    total, current = Decimal(0), None
-    for token in [*tokens, ""]:
-        if token in _SPELLED and (current is None or _extends(current, _SPELLED[token])):
+def placed_numbers(text: str, *, ordinals: bool = False) -> Iterator[tuple[str, int, int]]:
+    """(value, begin, end): every number, in order, with its characters; `ordinals` too."""
+    total, current, begin, end, spelled = Decimal(0), None, 0, 0, False
+    for found in [*_TOKEN.finditer(text.casefold()), None]:
+        token = found.group() if found else ""
+        if token in _SPELLED and (
+            current is None or (spelled and _extends(current, _SPELLED[token]))
+        ):
+            spelled = True
+            begin = found.start() if found and current is None and not total else begin
             current = (current or Decimal(0)) + _SPELLED[token]
         elif token == "hundred":
+            begin = found.start() if found and current is None and not total else begin
             current = (current or Decimal(1)) * 100
         elif token in _SCALES:
+            begin = found.start() if found and current is None and not total else begin
             total, current = total + (current or Decimal(1)) * _SCALES[token], Decimal(0)
-        elif token != "and" or current is None:
+        elif token == "and" and current is not None:
+            continue
+        else:
             if current is not None:
-                yield _plain(total + current)
+                yield _plain(total + current), begin, end
             total, current = Decimal(0), None
-            if token in _SPELLED:
+            begin = found.start() if found else 0
+            spelled = token in _SPELLED
+            if spelled:
                 current = Decimal(_SPELLED[token])
             elif _DIGITS.fullmatch(token):
                 current = _decimal(token)
-            elif token[:1].isdigit():
-                yield token  # 3:30, 1.2.3: compared as written
+            elif found and token[:1].isdigit():
+                yield token, found.start(), found.end()  # 3:30, 1.2.3: compared as written
+            elif found and ordinals and token in _ORDINALS:
+                yield _ORDINALS[token], found.start(), found.end()
+        end = found.end() if found else end
 
 
 def _extends(current: Decimal, value: int) -> bool:

@@ -1,8 +1,8 @@
 """The `footnote` command: arguments in, a table for people or one JSON object for programs out.
 
 Heavy rooms are imported inside the commands, so that `footnote --help` answers at once.
-Exit codes: 0 ok, 1 a bug, 2 usage, 3 a missing model, 4 some videos or rows failed, 5 an index
-needs repair, 130 interrupted.
+Exit codes: 0 ok, 1 a bug, 2 usage, 3 a missing model, 4 some videos or rows failed or a saved
+answer does not hold, 5 an index needs repair, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -383,8 +383,18 @@ def ask(
     person: PersonOption = None,
     tag: TagOption = None,
     place: PlaceOption = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            help="short, explained, compare, list, howto or timeline; else as the question asks."
+        ),
+    ] = "",
+    steps: Annotated[
+        int | None,
+        typer.Option(min=0, max=100, help="How often to look further when that is not enough."),
+    ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show how the moments were found.")
+        bool, typer.Option("--explain", help="Show how the moments, and the answer, were found.")
     ] = False,
     library: LibraryOption = None,
     as_json: JsonOption = False,
@@ -395,12 +405,54 @@ def ask(
 
     with _library(library) as opened:
         filters = _filters(video, source, folder, after, before, person, tag, place)
-        answer = opened.ask(question, k=k, filters=filters)
-    _emit(
-        as_json, render.plain(answer), lambda: render.answer(answer, opened.path, explain=explain)
-    )
+        if not as_json and render.out.is_terminal:
+            events = opened.ask_stream(question, k=k, filters=filters, form=form, steps=steps)
+            render.answer_events(events, opened.path, explain=explain)
+        else:
+            answer = opened.ask(question, k=k, filters=filters, form=form, steps=steps)
+            shown = render.answer_json(answer, explain=explain)
+            _emit(as_json, shown, lambda: render.answer(answer, opened.path, explain=explain))
     if not as_json and is_whole_library(question):
         render.for_all(question, opened.path)
+    return 0
+
+
+@app.command()
+def chat(
+    session: Annotated[
+        str | None, typer.Option(help="Go on with the chat of this name, or begin it.")
+    ] = None,
+    list_chats: Annotated[bool, typer.Option("--list", help="List the chats.")] = False,
+    forget: Annotated[str | None, typer.Option(help="Delete the chat of this name.")] = None,
+    video: VideoOption = None,
+    source: SourceOption = None,
+    folder: FolderOption = "",
+    after: AfterOption = "",
+    before: BeforeOption = "",
+    person: PersonOption = None,
+    tag: TagOption = None,
+    place: PlaceOption = None,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Ask questions that build on each other, one a line. Kept in the library, by name."""
+    from pipeline.apps import chatting, render
+
+    if (session is not None) + list_chats + (forget is not None) > 1:
+        raise UsageError("--session, --list and --forget exclude each other", "give one")
+    filters = _filters(video, source, folder, after, before, person, tag, place)
+    with _library(library) as opened:
+        if list_chats:
+            chats = opened.chats()
+            shown = {"chats": [render.plain(one) for one in chats]}
+            _emit(as_json, shown, lambda: chatting.listed(chats))
+        elif forget is not None:
+            opened.forget_chat(forget)
+            _emit(as_json, {"forgotten": forget}, lambda: render.removed([forget]))
+        elif as_json:
+            _emit(True, chatting.replies(opened.chat(session, filters=filters)), None)
+        else:
+            chatting.converse(opened.chat(session, filters=filters), opened)
     return 0
 
 
@@ -422,6 +474,65 @@ def look(
         found = opened.look(video, begin, stop, question, frames=frames)
     _emit(as_json, render.look_json(found), lambda: render.look(found, opened.path))
     return 0
+
+
+@app.command()
+def report(
+    topic: Annotated[str, typer.Argument(help="What it should be about.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write it there instead of showing it.")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="md, html or json; else as FILE is called, else md.")
+    ] = "",
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, max=1000, help="From how many moments at most.")
+    ] = None,
+    video: VideoOption = None,
+    source: SourceOption = None,
+    folder: FolderOption = "",
+    after: AfterOption = "",
+    before: BeforeOption = "",
+    person: PersonOption = None,
+    tag: TagOption = None,
+    place: PlaceOption = None,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Write an article on a topic over many videos, every sentence cited and checked."""
+    from pipeline.apps import papers, render
+
+    papers.check_place(output)
+    chosen = papers.chosen_format(output, form)
+    filters = _filters(video, source, folder, after, before, person, tag, place)
+    with _library(library) as opened:
+        made = opened.report(topic, k=k, filters=filters)
+    shown = render.plain(made)
+    page = papers.page(made, chosen, shown)
+    if output is not None:
+        papers.write(output, page)
+        _emit(as_json, shown, lambda: render.reported(made, output))
+    else:
+        _emit(as_json, shown, lambda: sys.stdout.write(page))
+    return 0
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="What ask --json or report --json wrote.")],
+    own: Annotated[
+        bool,
+        typer.Option("--bundle", help="Against the evidence that a report carries, not a library."),
+    ] = False,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Check a saved answer or report again: every quote, time, link and verdict."""
+    from pipeline.apps import papers, render
+
+    found = papers.verify(file, _settings(library), own=own)
+    _emit(as_json, render.plain(found), lambda: render.verification(found))
+    return 0 if found.ok else 4
 
 
 # ---------------------------------------------------------------- measuring and mending

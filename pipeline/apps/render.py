@@ -13,7 +13,7 @@ import re
 import shlex
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,23 +23,28 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.settings import ENVIRONMENT_PREFIX, Settings
+from pipeline.types import IN_LINES, EvidenceFound, Form, SentenceReady
 
 if TYPE_CHECKING:
     from pipeline.ingest.correcting import Edited
     from pipeline.library import AddResult, ImportResult, Plan
     from pipeline.types import (
         Answer,
+        AnswerEvent,
         Chapters,
         Check,
         Correction,
         Listing,
         Look,
-        Moment,
         MomentPassage,
+        Nearby,
         Progress,
+        Report,
         SearchResult,
         Segment,
+        Sentence,
         Summary,
+        Verification,
         VideoReport,
         VideoSummary,
     )
@@ -192,6 +197,12 @@ def look_json(found: Look) -> dict[str, Any]:
         for s in found.segments
     ]
     return {**plain(found), "segments": rows}
+
+
+def answer_json(answer: Answer, *, explain: bool) -> dict[str, Any]:
+    """The trace of an agent only where it is asked for."""
+    shown: dict[str, Any] = plain(answer)
+    return shown if explain else {k: v for k, v in shown.items() if k != "trace"}
 
 
 # ---------------------------------------------------------------- tables for people
@@ -457,11 +468,57 @@ def for_all(question: str, library: Path) -> None:
 
 def answer(answer: Answer, library: Path, *, explain: bool) -> None:
     out.print()
-    out.print(Text(clean(answer.answer), style="bold" if not answer.abstained else "yellow"))
+    if answer.abstained:
+        out.print(Text(clean(answer.answer), style="bold yellow"))
+    else:
+        for place, sentence in enumerate(answer.sentences, 1):
+            _sentence(sentence, answer.form, place)
+        if answer.form not in IN_LINES:
+            out.print()
+    _footnotes(answer, library, explain=explain)
+
+
+def answer_events(events: Iterable[AnswerEvent], library: Path, *, explain: bool) -> None:
+    """An answer as it comes: each sentence when it was checked, then what `answer` shows below."""
+    form: Form = "short"
+    place = 0
+    for event in events:
+        if isinstance(event, EvidenceFound):
+            form = event.form
+            out.print()
+        elif isinstance(event, SentenceReady):
+            place += 1
+            _sentence(event.sentence, form, place)
+        else:
+            if form not in IN_LINES and place:
+                out.print()
+            if event.abstained:
+                out.print(Text(clean(event.answer), style="bold yellow"))
+            _footnotes(event, library, explain=explain)
+
+
+def _sentence(sentence: Sentence, form: Form, place: int) -> None:
+    """One on a line of its own in the forms that want it, else running on."""
+    markers = "".join(f"[{marker}]" for marker in sentence.citations)
+    lead = {"howto": f"{place}. ", "list": "- ", "timeline": "- "}.get(form, " " * (place > 1))
+    text = Text(lead)
+    if sentence.verdict in ("unsupported", "contradicted"):
+        text.append(clean(sentence.text), style="strike dim")
+        text.append(f" ({sentence.verdict}) {markers}", style="red")
+    else:
+        text.append(f"{clean(sentence.text)} {markers}", style="bold")
+    out.print(text, end="\n" if form in IN_LINES else "")
+
+
+def _footnotes(answer: Answer, library: Path, *, explain: bool) -> None:
+    """What stands below an answer: its citations, or what is near where there are none."""
+    if answer.incomplete:
+        out.print(Text(f"\nThe answer breaks off: {clean(answer.incomplete)}", style="yellow"))
+    if answer.trace and answer.trace.failed:
+        broken = f"Nothing more was looked for: {clean(answer.trace.failed)}"
+        out.print(Text(f"\n{broken}", style="yellow"))
     if answer.citations:
         out.print()
-    elif answer.moments:
-        _nearby(answer.moments[:3])
     for citation in answer.citations:
         line = Text(f"[{citation.marker}] ")
         line.append(clean(citation.title), style="bold")
@@ -472,8 +529,62 @@ def answer(answer: Answer, library: Path, *, explain: bool) -> None:
         out.print(Text(f'    "{_shortened(clean(citation.quote), 240)}"'))
         play = _play(citation.video_id, citation.start, library)
         out.print(Text(f"    {play}", style="dim"))
+    _differing(answer)
+    if answer.nearby:
+        _nearby(answer.nearby)
+    for lack in answer.missing:
+        out.print(Text(clean(lack), style="yellow"))
     if explain:
         _explain(answer)
+
+
+def _differing(answer: Answer) -> None:
+    """Which footnotes say different things of the same, with their dates, the latest first."""
+    dates = {citation.marker: clean(citation.date[:10]) for citation in answer.citations}
+    for pair in answer.contradictions:
+        named = [f"[{m}]" + (f" of {dates[m]}" if dates[m] else "") for m in pair]
+        out.print(Text(f"\nThey say different things: {' and '.join(named)}", style="yellow"))
+
+
+def reported(report: Report, output: Path) -> None:
+    """What was written, and what a reader of it should know."""
+    told = sum(len(section.sentences) for section in report.sections)
+    sections = _count(len(report.sections), "section")
+    made = f"{_count(told, 'sentence')} in {sections} from {_count(len(report.videos), 'video')}"
+    if not report.sections:
+        made = "the library has nothing on this topic"
+    out.print(Text(f"{output}: {made}", style="bold"))
+    usage = report.usage
+    if dropped := int(usage.get("dropped_sentences", 0)):
+        of = _count(int(usage["written_sentences"]), "sentence")
+        out.print(Text(f"{dropped} of {of} left out: their citations do not carry them"))
+    for note in report.notes:
+        out.print(Text(clean(note), style="yellow"))
+
+
+def verification(found: Verification) -> None:
+    """Each sentence with the verdict that it has, and what else is not as the file says."""
+    place = "the library" if found.against == "library" else "the evidence of the file itself"
+    out.print(Text(f"{clean(found.subject)!r}, checked against {place}", style="dim"))
+    for sentence in found.sentences:
+        line = Text("WORSE " if sentence.worse else "ok    ", "red" if sentence.worse else "green")
+        changed = f"{sentence.was}, now {sentence.now}"
+        verdict = sentence.now if sentence.was == sentence.now else changed
+        line.append(verdict, style=VERDICT_STYLE.get(sentence.now, "red"))
+        markers = "".join(f"[{marker}]" for marker in sentence.citations)
+        line.append(f"  {clean(sentence.text)} {markers}", style="not bold default")
+        out.print(line)
+    for citation in found.citations:
+        for fault in citation.faults:
+            where = f"[{citation.marker}] {clean(citation.video_id)} {clock(citation.start)}"
+            out.print(Text(f"WRONG {where}: {clean(fault)}", style="red"))
+    for fault in found.faults:
+        out.print(Text(f"WRONG {clean(fault)}", style="red"))
+    for note in found.notes:
+        out.print(Text(clean(note), style="yellow"))
+    held = sum(not sentence.worse for sentence in found.sentences)
+    total = f"{held} of {_count(len(found.sentences), 'sentence')} as good as it says"
+    out.print(Text(total if held or found.sentences else "nothing to check", style="bold"))
 
 
 def look(found: Look, library: Path) -> None:
@@ -493,7 +604,7 @@ def look(found: Look, library: Path) -> None:
         log.print(Text(clean(found.note), style="yellow"))
 
 
-def _nearby(moments: Sequence[Moment]) -> None:
+def _nearby(moments: Sequence[Nearby]) -> None:
     """What an answer that abstained can still offer: where to look."""
     out.print(Text("\nNearest to it, though it may not answer:", style="dim"))
     for moment in moments:
@@ -504,6 +615,12 @@ def _nearby(moments: Sequence[Moment]) -> None:
 
 
 def _explain(answer: Answer) -> None:
+    if answer.trace:
+        from pipeline.apps.traces import lines_of
+
+        out.print()
+        for line in lines_of(answer.trace):
+            out.print(Text(line))
     out.print()
     table = _table("moment", "time", "score", "why")
     for moment in answer.moments:

@@ -123,6 +123,33 @@ def estimates(values: NDArray[np.float64], resamples: int = RESAMPLES) -> list[E
     ]
 
 
+def median_estimate(values: NDArray[np.float64], resamples: int = RESAMPLES) -> Estimate:
+    """Median of `values` (n,), n >= 1, with its 95% bootstrap interval."""
+    random = np.random.default_rng(SEED)
+    drawn = [
+        np.median(values[random.integers(len(values), size=(_CHUNK, len(values)))], axis=1)
+        for _ in range(0, resamples, _CHUNK)
+    ]
+    low, high = np.quantile(np.concatenate(drawn), (0.025, 0.975))
+    return Estimate(float(np.median(values)), float(low), float(high))
+
+
+def ratio_estimate(
+    above: NDArray[np.float64], below: NDArray[np.float64], resamples: int = RESAMPLES
+) -> Estimate | None:
+    """Sum of `above` (n,) by sum of `below` (n,) with its 95% bootstrap interval over the n.
+
+    For what is no mean over questions, such as a precision. None where `below` is all zero;
+    resamples in which it is say nothing and are left out.
+    """
+    if not below.any():
+        return None
+    means = np.concatenate(list(_resampled_means(np.stack([above, below], axis=1), resamples)))
+    means = means[means[:, 1] > 0]
+    low, high = np.quantile(means[:, 0] / means[:, 1], (0.025, 0.975))
+    return Estimate(float(above.sum() / below.sum()), float(low), float(high))
+
+
 def permutation_tests(differences: NDArray[np.float64]) -> list[float]:
     """The two-sided p of the mean of each column of paired `differences` (n, b), n >= 1.
 

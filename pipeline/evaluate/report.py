@@ -46,6 +46,11 @@ def make_report(
     }
 
 
+def no_report() -> dict[str, Any]:
+    """The report of no question with a gold span."""
+    return {"n": 0, "metrics": {}, "baselines": {}, "paired": {}, "took_ms": {}}
+
+
 def score_tables(questions: Sequence[Question], results: Sequence[Result]) -> dict[str, Table]:
     """All metrics of every question by system."""
     scores: dict[str, list[dict[str, float]]] = defaultdict(list)
@@ -119,6 +124,8 @@ def render_table(report: Mapping[str, Any], by: Sequence[str] = ()) -> str:
 
     `by` names groups, "source" or "type", that get a table of Footnote's figures each.
     """
+    if not report["n"]:
+        return "no question with a gold span"
     systems = {OURS: report["metrics"], **report["baselines"]}
     width = max(10, *(len(name) + 1 for name in systems))
     head = _head("", width) + (f"  {'footnote - it [95%]':24} p" if report["paired"] else "")

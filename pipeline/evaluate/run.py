@@ -1,4 +1,8 @@
-"""`footnote eval` on an open library: the benchmark's callables are a library's own methods."""
+"""`footnote eval` on an open library: the benchmark's callables are a library's own methods.
+
+Search is measured on the questions that have a gold span, answers also on those that have only a
+right answer, and on those that cannot be answered.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,14 @@ from typing import Any, Protocol
 
 from pipeline import __version__, retrieve
 from pipeline.errors import ModelUnavailable
+from pipeline.evaluate.answer_report import make_answer_report
+from pipeline.evaluate.answers import Askable, answering_of, answers_of, load_judge, rulings_of
 from pipeline.evaluate.baselines import Baselines, baseline_names
 from pipeline.evaluate.bench import measure
 from pipeline.evaluate.groups import by_source, by_type
-from pipeline.evaluate.questions import Question, read_expansions, read_questions
-from pipeline.evaluate.report import make_report
-from pipeline.evaluate.results import Result, ResultsFile
+from pipeline.evaluate.questions import Half, Question, read_expansions, read_questions
+from pipeline.evaluate.report import make_report, no_report
+from pipeline.evaluate.results import AnswersFile, Result, ResultsFile
 from pipeline.retrieve.expand import Expansion
 from pipeline.retrieve.search import RECIPE
 from pipeline.settings import Settings
@@ -57,14 +63,21 @@ class Searchable(Protocol):
     def show(self, reference: str) -> tuple[VideoSummary, list[Segment]]: ...
 
 
+class Measurable(Searchable, Askable, Protocol):
+    """What of a `Library` is measured where answers are, too."""
+
+
 def evaluate(
-    library: Searchable,
+    library: Measurable,
     queries: Path,
-    qrels: Path,
+    qrels: Path | None = None,
     *,
     expansions: Path | None = None,
     record: Path | None = None,
     baselines: bool = False,
+    answers: bool = False,
+    judge: bool = False,
+    held_out: Half = "all",
     resume: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -72,17 +85,52 @@ def evaluate(
 
     `expansions` are recorded hypothetical passages. `record` has the language model write them
     for every question, into that file, line by line, and measures with them; what is in the
-    file already is kept. Otherwise the question alone is asked. `resume` keeps the result of
-    every question, and what it holds of this very setting is not measured again. Raises
-    `UsageError`, `RowError`, `ModelUnavailable`.
+    file already is kept. Otherwise a search has the question alone. `answers` asks every question
+    as well, and `judge` has the language model say which answers are right. `held_out` chooses
+    the half. `resume` keeps the result of every question, and what it holds of this very setting
+    is not measured again. Raises `UsageError`, `RowError`, `ModelUnavailable`.
     """
     report = progress or _silent
+    if judge:
+        load_judge(library)  # found out before hours of asking
+    read = functools.partial(read_questions, queries, qrels, held_out=held_out, answers=answers)
     if record is not None:
-        record_expansions(library, read_questions(queries, qrels), record, report)
+        record_expansions(library, read(), record, report)
         expansions = record
-    questions = read_questions(queries, qrels, expansions)
-    results = results_of(library, questions, baselines=baselines, resume=resume, progress=report)
-    return report_on(library, questions, results)
+    questions = read(expansions)
+    placed = [question for question in questions if question.gold]
+    found = no_report()
+    if placed:
+        results = results_of(library, placed, baselines=baselines, resume=resume, progress=report)
+        found = report_on(library, placed, results)
+    if answers:
+        recorded = expansions is not None
+        found["answers"] = answer_report(
+            library, questions, recorded=recorded, judge=judge, resume=resume, progress=report
+        )
+    return found
+
+
+def answer_report(
+    library: Measurable,
+    questions: Sequence[Question],
+    *,
+    recorded: bool = False,
+    judge: bool = False,
+    resume: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """What Footnote answers to every question, measured; `recorded`: they have their passages."""
+    report = progress or _silent
+    kept = None
+    if resume is not None:
+        setting = setting_of(library, recorded=recorded, **answering_of(library))
+        kept = AnswersFile(resume, setting)
+    answered = answers_of(library, questions, recorded=recorded, kept=kept, progress=report)
+    judging = load_judge(library) if judge else None
+    rulings = rulings_of(judging, questions, answered, report) if judging else {}
+    types = by_type(questions, library.index())
+    return make_answer_report(questions, answered, types, judging, rulings)
 
 
 def results_of(

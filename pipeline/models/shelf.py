@@ -20,6 +20,7 @@ from pipeline.types import (
     Diariser,
     DualEncoder,
     Embedder,
+    InferenceModel,
     LanguageModel,
     PassageScorer,
     ScreenReader,
@@ -135,6 +136,12 @@ class Shelf:
         return self._once(
             "reranking", lambda: load_scorer(self._settings.rerank_model, self.embedder)
         )
+
+    def inference_model(self) -> InferenceModel:
+        """The model of inference that `verify_model` names; "llm" is none."""
+        from pipeline.models.inference import load_inference
+
+        return self._once("inference", lambda: load_inference(self._settings.verify_model))
 
     def available(self, role: Role) -> bool:
         """Whether the model for `role` can be had; loads it, or remembers why it cannot be."""

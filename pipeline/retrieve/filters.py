@@ -99,13 +99,23 @@ def allowed_videos(
     table: PassageTable, filters: Filters, videos: Mapping[str, Located]
 ) -> NDArray[np.bool_]:
     """(v,) which videos of the table `filters` let through, whatever their sources."""
-    kept = np.ones(len(table.videos), np.bool_)
+    return passing(table.videos, filters, videos)
+
+
+def passing(
+    video_ids: Sequence[str], filters: Filters, videos: Mapping[str, Located]
+) -> NDArray[np.bool_]:
+    """(v,) which of these videos `filters` let through; those without any text may be among them.
+
+    Takes and raises what `allowed_passages` does.
+    """
+    kept = np.ones(len(video_ids), np.bool_)
     if filters.videos:
         wanted = frozenset(filters.videos)
-        kept &= np.array([video_id in wanted for video_id in table.videos], np.bool_)
+        kept &= np.array([video_id in wanted for video_id in video_ids], np.bool_)
     if not asks_of_videos(filters):
         return kept
-    facts = [videos.get(video_id) for video_id in table.videos]
+    facts = [videos.get(video_id) for video_id in video_ids]
     if filters.folder:
         folder = os.path.join(os.path.abspath(filters.folder), "")
         kept &= _each(facts, lambda video: _in_folder(video.path, folder))

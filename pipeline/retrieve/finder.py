@@ -205,6 +205,13 @@ class Finder:
                 f"footnote reindex --embedding {wanted}",
             )
 
+    def let_through(self, video_ids: Sequence[str], filters: Filters) -> list[str]:
+        """Those of the videos that `filters` let through, whether they have text or not."""
+        from pipeline.retrieve.filters import passing
+
+        kept = passing(video_ids, self._resolved(filters), self._whereabouts(filters))
+        return [video_id for video_id, passes in zip(video_ids, kept, strict=True) if passes]
+
     # ------------------------------------------------------------ inside
 
     def _language_shares(self) -> Mapping[str, float]:

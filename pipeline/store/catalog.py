@@ -14,6 +14,7 @@ Its tables are read and written in the modules it is made of, one noun each:
     pictures     shots and key frames
     frame_vectors   the key frames' embeddings, tombstones, generations
     spendings    budgets for looking at pictures, and what of them is spent
+    chats        conversations, and what was answered in them
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.store.spendings import Spendings
+from pipeline.store.chats import Chats
 from pipeline.types import INVENTED, Vectors
 
 # What a library is, without its history: no times of day, no costs, no row numbers, no caches.
@@ -68,7 +69,7 @@ _CANONICAL_META = (
 )
 
 
-class Catalog(Spendings):
+class Catalog(Chats):
     """The catalog of the library in a folder. Thread-safe; close it, or use it in a `with`."""
 
     def remove_video(self, video_id: str) -> list[str]:
@@ -83,6 +84,7 @@ class Catalog(Spendings):
             self.forget_passages(video_id)
             self.keep_frame_vectors(video_id, ())
             self.forget_outputs(video_id)
+            self.forget_in_chats(video_id)
             self.write("DELETE FROM leases WHERE video_id = ?", (video_id,))
             self.write("DELETE FROM videos WHERE video_id = ?", (video_id,))  # cascades
         return paths

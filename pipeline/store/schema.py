@@ -247,6 +247,23 @@ _LEVELS = """
 CREATE INDEX passages_of_levels ON passages ("row") WHERE source IN ('chapter', 'summary');
 """
 
+# Conversations about the library, see `chats`.
+_CHATS = """
+CREATE TABLE chats (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    begun TEXT NOT NULL,
+    last TEXT NOT NULL
+);
+CREATE TABLE turns (
+    chat INTEGER NOT NULL REFERENCES chats (number) ON DELETE CASCADE,
+    number INTEGER NOT NULL,  -- from 1 in each chat
+    turn TEXT NOT NULL,  -- JSON
+    made TEXT NOT NULL,
+    PRIMARY KEY (chat, number)
+) WITHOUT ROWID;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _FRAME_VECTORS,
@@ -256,5 +273,6 @@ MIGRATIONS: tuple[str, ...] = (
     _DOUBT,
     _SPENDINGS,
     _LEVELS,
+    _CHATS,
 )
 VERSION = len(MIGRATIONS)
