@@ -325,7 +325,11 @@ def test_ctrl_c_ends_soon_with_one_message_and_leaves_no_child(
     clips.write(folder / "long.mp4", clips.scenes((240.0, clips.texture(4)), fps=25), fps=25)
     command = [sys.executable, "-m", "pipeline.apps.cli", "add", str(folder), "--json"]
     process = subprocess.Popen(
-        [*command, "--library", str(footnote.library)], stdout=subprocess.PIPE, text=True
+        [*command, "--library", str(footnote.library)],
+        stdout=subprocess.PIPE,
+        text=True,
+        # What runs in the background is started with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     until, children = time.monotonic() + 60, list[str]()
     while not children and time.monotonic() < until:

@@ -263,3 +263,19 @@ def test_another_verifier_judges_all_sentences_at_once() -> None:
     answer = answer_question("Why?", RESULT, STATION, embedder, model, verifier=Strict())
     assert [s.verdict for s in answer.sentences] == ["supported"]
     assert Strict.asked[0] == 2
+
+
+def test_a_name_that_all_speak_of_need_not_be_said_again() -> None:
+    def answered(videos: int) -> Answer:
+        named = {f"v{n}": speech((0.0, 5.0, f"Here is Bitcoin, part {n}.")) for n in range(videos)}
+        talks = {**named, "w": speech((0.0, 5.0, "A block holds the fee of each payment."))}
+        return answer_question(
+            "What does it hold?",
+            found(*(moment(video, 0.0, 6.0) for video in talks)),
+            MadeTranscripts(talks),
+            load_embedder("fake:512"),
+            ScriptedModel([f"A Bitcoin block holds the fee of each payment [{videos + 1}]."]),
+        )
+
+    assert not answered(3).abstained
+    assert answered(2).abstained, "that two name it does not make it what all is about"

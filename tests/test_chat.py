@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -562,6 +563,8 @@ def at_a_terminal(harbour: Footnote, lines: Sequence[str]) -> tuple[str, int]:
         import termios
 
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        # What runs in the background is started with Ctrl-C ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     process = subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment,

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from pipeline.answer.evidence import Evidence, as_shown
 from pipeline.answer.statements import one_line
 from pipeline.answer.verify import WEIGHT, TextVerifier, Verifier, missing_numbers
-from pipeline.answer.wording import date_numbers, words
+from pipeline.answer.wording import date_numbers, names, words
 from pipeline.ingest.sentences import sentences
 from pipeline.types import Embedder, Verdict
 
 # What the prompt asks for when the evidence does not answer.
 NO_ANSWER = "NOT_IN_LIBRARY"
+_SEVERAL = 3  # videos that name what all of them are about
 _NEAREST = 5  # statements that a sentence without support is compared with
 MAX_RANGE = 10  # "[1-30]" cites nothing: a longer range is no citation
 
@@ -175,7 +176,7 @@ def settle(
     """
     if not draft.claims or not evidence:
         return [], len(draft.claims)
-    text = TextVerifier(embedder, asked)
+    text = TextVerifier(embedder, f"{asked} {_topic(evidence)}")
     texts = [claim.text for claim in draft.claims]
     vectors = embedder.embed([*texts, *(one_line(e.statement.text) for e in evidence)])
     cosine = vectors[: len(texts)] @ vectors[len(texts) :].T
@@ -197,6 +198,15 @@ def settle(
             for sentence, claim, some in zip(settled, draft.claims, cited, strict=True)
         ]
     return [sentence for sentence in settled if sentence is not None], dropped
+
+
+def _topic(evidence: Sequence[Evidence]) -> str:
+    """Names that several videos speak of: nobody says each time that it is about Bitcoin."""
+    videos: dict[str, set[str]] = {}
+    for item in evidence:
+        for name in names(item.statement.text):
+            videos.setdefault(name, set()).add(item.video.video_id)
+    return " ".join(sorted(name for name, where in videos.items() if len(where) >= _SEVERAL))
 
 
 def _settled(
