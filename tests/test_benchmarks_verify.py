@@ -14,6 +14,7 @@ from benchmarks.verify.suite import (
     EVIDENCE_KINDS,
     HERE,
     KINDS,
+    MORE_TRUE,
     TEXT_KINDS,
     Answer,
     Mutation,
@@ -21,6 +22,7 @@ from benchmarks.verify.suite import (
     Sentence,
     cases,
     evidence_texts,
+    more_true,
     read_answers,
     read_mutations,
 )
@@ -199,3 +201,20 @@ def test_a_corpus_adds_the_other_library(tmp_path: Path) -> None:
     assert found[0].evidence[0].title == "A talk"
     with pytest.raises(UsageError, match="no row at"):
         cases(TRUTH, corpus)
+
+
+def test_the_other_true_sentences_cite_what_is_there_and_nothing_held_out() -> None:
+    some = more_true(TRUTH)
+    assert len({case.id for case in some}) == len(some) == 60
+    assert not {case.sentence for case in some} & {
+        each.text for answer in answers().values() for each in answer.sentences
+    }
+    held_out = {
+        pointer[0]
+        for answer in answers().values()
+        if answer.held_out
+        for each in answer.sentences
+        for pointer in each.evidence
+    }
+    rows = [json.loads(line) for line in MORE_TRUE.read_text(encoding="utf-8").splitlines()]
+    assert not held_out & {e["video_id"] for row in rows for e in row["evidence"]}

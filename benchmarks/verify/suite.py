@@ -20,6 +20,7 @@ from pipeline.types import Source
 HERE = Path(__file__).resolve().parent
 ANSWERS = HERE / "answers.jsonl"
 MUTATIONS = HERE / "mutations.jsonl"
+MORE_TRUE = HERE / "more_true.jsonl"
 
 TextKind = Literal[
     "number", "unit", "name", "date", "negation", "relation", "quote", "overclaim", "invented"
@@ -183,6 +184,24 @@ def cases(
         pointers = each.evidence or answer.sentences[each.sentence].evidence
         false.append(_case(each.id, each.kind, answer, each.text, _cited(pointers, rows)))
     return true + false
+
+
+def more_true(sample_truth: Path, corpus: Path | None = None) -> list[Case]:
+    """True sentences by themselves, in the order of their file: to tune with, never to measure."""
+    rows, libraries = evidence_rows(sample_truth, corpus), ("sample", "bitcoin")
+    return [
+        Case(
+            row["id"],
+            "true",
+            row["library"],
+            False,
+            row["text"],
+            "",
+            _cited(_pointers(row["evidence"]), rows),
+        )
+        for row in _rows(MORE_TRUE)
+        if row["library"] in libraries[: 1 + bool(corpus)]
+    ]
 
 
 def _case(
