@@ -134,6 +134,11 @@ def as_data(text: str) -> str:
     return " ".join(_TAG.sub(r"(\1)", _FENCE.sub(" ", flat)).split())
 
 
+def shortened(text: str, room: int) -> str:
+    """At most `room` characters of `text`, whole words, and a sign where something is left out."""
+    return text if len(text) <= room else text[:room].rsplit(" ", 1)[0] + " ..."
+
+
 def visible(text: str) -> str:
     """`text` with a space for every control, format, private or unassigned character."""
     return "".join(c if c in _SHAPING or unicodedata.category(c)[0] != "C" else " " for c in text)

@@ -894,6 +894,22 @@ class Deliver(Protocol):
     def __call__(self, place: int, reply: Reply, /) -> None: ...
 
 
+class Spender(Protocol):
+    """What calls of a model are paid from; see `ingest.spending`."""
+
+    def take(self) -> bool:
+        """Reserve one call; False when nothing is left."""
+        ...
+
+    def book(self, reply: Reply, seconds: float) -> None:
+        """A reserved call that was made, and what it took."""
+        ...
+
+    def give_back(self) -> None:
+        """A reserved call that was not made."""
+        ...
+
+
 class Captioner(Protocol):
     """Frames to a description.
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.answer.wording import ASKING, STOPWORDS, fold, stem, words
+from pipeline.prompts import shortened
 from pipeline.types import ChatTurn, Citation
 
 
@@ -226,4 +227,4 @@ def tidy(text: str) -> str:
 def cut(text: str, limit: int = _LONGEST) -> str:
     """`text` on one line, without quotation marks around it, cut between words."""
     flat = " ".join(text.split()).strip('“”" ').rstrip(".")
-    return flat if len(flat) <= limit else flat[:limit].rsplit(" ", 1)[0] + " ..."
+    return shortened(flat, limit)

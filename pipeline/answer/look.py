@@ -28,7 +28,7 @@ from pipeline.answer.look_frames import (
     key_frames_suffice,
     times_to_decode,
 )
-from pipeline.answer.look_inquiry import Inquiry, Spender, known_of
+from pipeline.answer.look_inquiry import Inquiry, known_of
 from pipeline.answer.look_replies import Seen, affirmed, read_reply
 from pipeline.errors import UsageError
 from pipeline.ingest.outputs import output_key
@@ -41,6 +41,7 @@ from pipeline.types import (
     Look,
     Reply,
     Segment,
+    Spender,
     Video,
 )
 

@@ -7,36 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from pipeline.answer.evidence import as_lines
 from pipeline.answer.look_frames import LookFrame
 from pipeline.answer.look_replies import SCHEMA, read_reply
 from pipeline.errors import BudgetSpent
-from pipeline.prompts import Prompt, as_data
+from pipeline.prompts import Prompt, as_data, shortened
 from pipeline.store.catalog import Catalog
-from pipeline.types import Captioner, CaptionRequest, Reply, Source, Video
+from pipeline.types import Captioner, CaptionRequest, Reply, Source, Spender, Video
 
 _AROUND = 5.0  # seconds of speech before and after, for a sentence that began earlier
 _SPEECH_ROOM, _SCREEN_ROOM, _TITLE_ROOM, _QUESTION_ROOM = 800, 600, 200, 1000  # characters
 _REPLY_ROOM = 1500
 _MOST_TOKENS = 600  # of a reply: a sentence for each of the frames, and the answer
-
-
-class Spender(Protocol):
-    """What model calls are paid from."""
-
-    def take(self) -> bool:
-        """Reserve one call; False when the budget is spent."""
-        ...
-
-    def book(self, reply: Reply, seconds: float) -> None:
-        """What a call that was taken gave, and how long it took."""
-        ...
-
-    def give_back(self) -> None:
-        """A call that was taken came to nothing."""
-        ...
 
 
 class Inquiry:
@@ -66,7 +49,7 @@ class Inquiry:
             )
         images = [f"Image {number}: {_clock(f.time)}" for number, f in enumerate(frames, 1)]
         request = self._prompts["look"].render(
-            question=_shortened(as_data(self._question), _QUESTION_ROOM),
+            question=shortened(as_data(self._question), _QUESTION_ROOM),
             images="\n".join(images),
             **known,
         )
@@ -76,7 +59,7 @@ class Inquiry:
             return first
         again = self._prompts["look_again"].render(
             request=request,
-            reply=_shortened(as_data(first), _REPLY_ROOM),
+            reply=shortened(as_data(first), _REPLY_ROOM),
             problem=as_data(seen.problem),
         )
         return self._call(frames, again, first if seen.found else "")
@@ -109,18 +92,14 @@ def known_of(catalog: Catalog, video: Video, start: float, end: float) -> dict[s
             if segment.start < end + margin and segment.end > start - margin
             if not segment.invented
         )
-        return _shortened(as_data(" ".join(said)), room) or "(nothing)"
+        return shortened(as_data(" ".join(said)), room) or "(nothing)"
 
     return {
-        "title": _shortened(as_data(video.title), _TITLE_ROOM),
+        "title": shortened(as_data(video.title), _TITLE_ROOM),
         "time": f"{_clock(start)} to {_clock(end)} of {_clock(video.duration)}",
         "speech": text("speech", _AROUND, _SPEECH_ROOM),
         "screen": text("screen", 0.0, _SCREEN_ROOM),
     }
-
-
-def _shortened(text: str, room: int) -> str:
-    return text if len(text) <= room else text[:room].rsplit(" ", 1)[0] + " ..."
 
 
 def _clock(seconds: float) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.ingest.plain_text import clean_text
-from pipeline.ingest.sentences import sentences
+from pipeline.ingest.sentences import sentences, within_room
 
 _ROOM = 600  # characters of one thing seen, or of the answer: models that loop do not stop
 # Compared with straight apostrophes.
@@ -144,7 +144,7 @@ def _judged(
             texts.setdefault(image - 1, []).append(said)
     if not shown or not (affirmed(answer) if answer else texts):
         return Seen(answer, False, problem=problem)
-    found = tuple((place, _shortened(" ".join(texts[place]))) for place in sorted(texts))
+    found = tuple((place, within_room(" ".join(texts[place]), _ROOM)) for place in sorted(texts))
     return Seen(answer or " ".join(text for _, text in found), True, found, problem)
 
 
@@ -162,12 +162,4 @@ def _matches(pattern: re.Pattern[str], text: str) -> bool:
 def _line(text: str) -> str:
     """On one line; "" where there is not a letter or a digit in it."""
     line = " ".join(clean_text(text).split())
-    return _shortened(line) if any(character.isalnum() for character in line) else ""
-
-
-def _shortened(text: str) -> str:
-    """Whole sentences within the room that there is."""
-    if len(text) <= _ROOM:
-        return text
-    ends = [end for _, end in sentences(text) if end <= _ROOM]
-    return text[: ends[-1]] if ends else text[:_ROOM].rsplit(" ", 1)[0]
+    return within_room(line, _ROOM) if any(character.isalnum() for character in line) else ""

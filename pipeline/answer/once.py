@@ -38,8 +38,10 @@ class EmbedOnce:
         self.max_tokens = embedder.max_tokens
         self._embedder = embedder
         self._known: dict[str, Vectors] = {}
+        self._tokens: dict[str, Vectors] = {}
         if hasattr(embedder, "embed_tokens"):  # not every embedder gives a vector for each token
-            self.embed_tokens = embedder.embed_tokens
+            self._embed_tokens = embedder.embed_tokens
+            self.embed_tokens = self._tokens_once
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
@@ -47,6 +49,12 @@ class EmbedOnce:
             self._known |= dict(zip(new, self._embedder.embed(new), strict=True))
         rows = [self._known[text] for text in texts]
         return np.array(rows, np.float32).reshape(len(rows), self.dimension)
+
+    def _tokens_once(self, texts: Sequence[str]) -> list[Vectors]:
+        new = [text for text in dict.fromkeys(texts) if text not in self._tokens]
+        if new:
+            self._tokens |= dict(zip(new, self._embed_tokens(new), strict=True))
+        return [self._tokens[text] for text in texts]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._embedder.count_tokens(texts)

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pipeline.evaluate.answer_metrics import RULINGS
 from pipeline.evaluate.questions import Question
 from pipeline.ingest.outputs import GetOutput, PutOutput, output_key
-from pipeline.prompts import Prompt, as_data
+from pipeline.prompts import Prompt, as_data, shortened
 from pipeline.types import LanguageModel
 
 LONGEST = 4000  # characters of an answer that are judged
@@ -73,8 +73,7 @@ class AnswerJudge:
 
 
 def _as_answer(said: str) -> str:
-    flat = as_data(said).translate(_BRACES)
-    return flat if len(flat) <= LONGEST else flat[:LONGEST].rsplit(" ", 1)[0] + " ..."
+    return shortened(as_data(said).translate(_BRACES), LONGEST)
 
 
 def read_ruling(reply: str) -> Ruling | None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline.ingest.looking import Look
 from pipeline.ingest.plain_text import clean_text
-from pipeline.ingest.sentences import sentences
+from pipeline.ingest.sentences import within_room
 from pipeline.types import Segment
 
 _PLAIN_ROOM = 1200  # of a reply that is not in records
@@ -74,7 +74,7 @@ class Record(BaseModel):
     @classmethod
     def _clean(cls, value: str) -> str:
         text = " ".join(clean_text(value).split()).strip(" ;,")
-        return "" if _NOTHING.fullmatch(text) else _shortened(text, _FIELD_ROOM)
+        return "" if _NOTHING.fullmatch(text) else within_room(text, _FIELD_ROOM)
 
     @field_validator("objects")
     @classmethod
@@ -197,7 +197,7 @@ def _listed(value: object, count: int) -> Sequence[object]:
 def plain_record(reply: str) -> Record:
     """A reply that is in no records, as one that speaks of the whole view."""
     text = _LEAD.sub("", " ".join(clean_text(reply).split()))
-    return Record(image=1).model_copy(update={"scene": _shortened(text, _PLAIN_ROOM)})
+    return Record(image=1).model_copy(update={"scene": within_room(text, _PLAIN_ROOM)})
 
 
 # ---------------------------------------------------------------- records to text
@@ -236,7 +236,7 @@ def text_of(record: Record, on_screen: str = "") -> str:
         parts.append("Camera: " + record.camera)
     if _adds(record.visible_text, on_screen):
         parts.append("Written: " + record.visible_text)
-    return _shortened(" ".join(_sentence(part) for part in parts if part), _PLAIN_ROOM)
+    return within_room(" ".join(_sentence(part) for part in parts if part), _PLAIN_ROOM)
 
 
 def _is_said(thing: str, said: str) -> bool:
@@ -254,11 +254,3 @@ def _adds(written: str, on_screen: str) -> bool:
 def _sentence(text: str) -> str:
     text = text[0].upper() + text[1:]
     return text if text[-1] in ".!?\u2026\u3002" else text + "."
-
-
-def _shortened(text: str, room: int) -> str:
-    """Whole sentences within the room, or whole words where the first is longer."""
-    if len(text) <= room:
-        return text
-    ends = [end for _, end in sentences(text) if end <= room]
-    return text[: ends[-1]] if ends else text[:room].rsplit(" ", 1)[0]

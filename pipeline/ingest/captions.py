@@ -37,8 +37,9 @@ from pipeline.ingest.caption_replies import (
 from pipeline.ingest.looking import View
 from pipeline.ingest.outputs import GetOutput, PutOutput, Report, output_key
 from pipeline.ingest.screen_text import open_image
-from pipeline.prompts import Prompt, as_data, visible
-from pipeline.types import Captioner, CaptionRequest, Reply, Segment
+from pipeline.ingest.transcript import clock
+from pipeline.prompts import Prompt, as_data, shortened, visible
+from pipeline.types import Captioner, CaptionRequest, Segment, Spender
 
 _AROUND = 5.0  # seconds of speech before and after a picture
 _FRAME = 0.1  # seconds that a picture is there
@@ -54,24 +55,12 @@ Together = Callable[[], AbstractContextManager[object]]
 _JSON = re.compile(r"\s*(```\w*\s*)?(\{|\[\s*[\"{])|.*?[{,]\s*[\"']\w+[\"']\s*:", re.DOTALL)
 
 
-class Purse(Protocol):
+class Purse(Spender, Protocol):
     """What may be spent on calls of the model; see `ingest.spending`."""
 
     @property
     def least_worth(self) -> float:
         """Views worth less are not described in this round."""
-        ...
-
-    def take(self) -> bool:
-        """Reserve one call; False when nothing is left."""
-        ...
-
-    def book(self, reply: Reply, seconds: float) -> None:
-        """A reserved call that was made, and what it took."""
-        ...
-
-    def give_back(self) -> None:
-        """A reserved call that was not made."""
         ...
 
 
@@ -160,13 +149,13 @@ class _Context:
 
     def __init__(self, prompts: CaptionPrompts, known: Known) -> None:
         self._prompts = prompts
-        self._title = _shortened(as_data(known.title), _SCREEN_ROOM)
+        self._title = shortened(as_data(known.title), _SCREEN_ROOM)
         self._said, self._shown = _Timeline(known.speech), _Timeline(known.screen)
         texts = (known.title, known.other, *(s.text for s in (*known.speech, *known.screen)))
         self.words = frozenset(_words_of(" ".join(texts)))
 
     def prompt(self, view: View, before: str) -> str:
-        clocks = [_clock(look.time) for look in view.looks]
+        clocks = [clock(look.time) for look in view.looks]
         if len(set(clocks)) < len(clocks):
             clocks = [
                 f"{clock}.{int(look.time * 10) % 10}"
@@ -176,7 +165,7 @@ class _Context:
         return self._prompts.caption.render(
             title=self._title or _NOTHING,
             images=", ".join(times),
-            before=_shortened(as_data(before), _BEFORE_ROOM) or _NOTHING,
+            before=shortened(as_data(before), _BEFORE_ROOM) or _NOTHING,
             speech=self._around(view, self._said, _AROUND, _SPEECH_ROOM),
             screen=self._around(view, self._shown, 0.0, _SCREEN_ROOM),
         )
@@ -190,7 +179,7 @@ class _Context:
             text = as_data(" ".join(s.text for s in some if s not in told))
             told.update(some)
             if text:
-                parts.append(f"(image {number}) {_shortened(text, room)}")
+                parts.append(f"(image {number}) {shortened(text, room)}")
         return " ".join(parts) or _NOTHING
 
     def on_screen(self, view: View) -> list[str]:
@@ -454,13 +443,3 @@ def _words_of(text: str) -> list[str]:
 
 def _letters(text: str) -> str:
     return "".join(c if c.isalpha() or c in "'\u2019-" else " " for c in text.casefold())
-
-
-def _shortened(text: str, room: int) -> str:
-    return text if len(text) <= room else text[:room].rsplit(" ", 1)[0] + " ..."
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

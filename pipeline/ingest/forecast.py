@@ -27,7 +27,6 @@ from pipeline.ingest.workload import Job, Workload
 from pipeline.settings import Settings
 from pipeline.types import BudgetState
 
-NOT_MEASURED = "not measured yet"
 # How far the stages of a run can overlap, or get in each other's way, before it is no measurement.
 _MOST_OVERLAP, _LEAST_OVERLAP = 1 / 16, 2.0
 

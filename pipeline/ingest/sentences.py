@@ -161,3 +161,11 @@ def _says_something(text: str, left: int, right: int) -> bool:
     if len(words) <= 3 and words.isdigit() and text[right - 1] == ".":
         return False
     return any(character.isalnum() for character in words)
+
+
+def within_room(text: str, room: int) -> str:
+    """Whole sentences of `text` in `room` characters, or whole words where the first is longer."""
+    if len(text) <= room:
+        return text
+    ends = [end for _, end in sentences(text) if end <= room]
+    return text[: ends[-1]] if ends else text[:room].rsplit(" ", 1)[0]

@@ -61,7 +61,7 @@ from pipeline.ingest.speeds import (
     work_of,
 )
 from pipeline.ingest.spending import Purse
-from pipeline.ingest.tracks import SpeechTrack, choose_tracks
+from pipeline.ingest.tracks import BY_MACHINE, SpeechTrack, choose_tracks
 from pipeline.media.audio import Sound
 from pipeline.media.child import MediaReader
 from pipeline.media.frames import KeyFrame, StillRun
@@ -107,7 +107,6 @@ ROLES: dict[str, Role] = {
 # What progress calls a stage, where it is not the stage's own name.
 _TOLD_AS = {"passages": "embedding", "levels": "chapters", "frame_vectors": "pictures"}
 
-_BY_MACHINE = (".json", ".tsv")  # transcripts that a recogniser left beside the video
 _HEARD = "heard:"  # begins the key of speech that a model heard, not one of subtitles
 
 
@@ -262,9 +261,7 @@ class VideoStages:
             return (key_of(name, video.sha256, *parts),)
         if name == "speech":
             sidecars = [sidecar for sidecar in video.sidecars if may_hold_speech(sidecar[0])]
-            written = (
-                self.terms if any(s[0].lower().endswith(_BY_MACHINE) for s in sidecars) else ()
-            )
+            written = self.terms if any(s[0].lower().endswith(BY_MACHINE) for s in sidecars) else ()
             subtitles = key_of(name, video.sha256, sidecars, *written)
             model = (settings.speech_detector, shelf.name("speech"), settings.language)
             told = (settings.diarisation, settings.speakers, self.terms)
@@ -476,7 +473,7 @@ class _VideoRun:
 
     def _trusted(self, track: SpeechTrack) -> Sequence[Segment]:
         """A track as it is, or, where a recogniser wrote it, judged by its text."""
-        if not track.origin.lower().endswith(_BY_MACHINE):
+        if not track.origin.lower().endswith(BY_MACHINE):
             return track.segments
         everywhere = [(0.0, self._duration())]  # nobody listened to tell where speech is
         return finish(check_speech(track.segments, everywhere), self._all.glossary(), ())

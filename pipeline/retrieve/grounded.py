@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.prompts import Prompt, as_data
+from pipeline.prompts import Prompt, as_data, shortened
 from pipeline.retrieve.registers import register_of
 from pipeline.retrieve.replies import read_passages
 from pipeline.retrieve.writing import Expansion, Writer
@@ -48,9 +48,5 @@ class Grounded:
 
 def render(found: Sequence[Shown]) -> str:
     """The first `SHOWN` passages as the model reads them, one line each."""
-    lines = [f"({source}) {_short(as_data(text))}" for source, text in found[:SHOWN]]
+    lines = [f"({source}) {shortened(as_data(text), _LONGEST)}" for source, text in found[:SHOWN]]
     return "\n".join(lines) or "(nothing was found)"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST].rsplit(" ", 1)[0] + " ..."

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.ingest.outputs import GetOutput, PutOutput, output_key
-from pipeline.prompts import Prompt, as_data
+from pipeline.prompts import Prompt, as_data, shortened
 from pipeline.retrieve.fuse import NEIGHBOURS, VIDEO
 from pipeline.retrieve.rerank import Clock, placed
 from pipeline.types import Budget, LanguageModel, Moment, Reranked, Source
@@ -213,7 +213,7 @@ def _place(moment: Moment, video: int) -> str:
 
 def _told(moment: Moment, room: int) -> str:
     told = "; ".join(f"{_HOW[p.source]}: {as_data(p.text)}" for p in moment.passages) or "no text"
-    return told if len(told) <= room else told[:room].rsplit(" ", 1)[0] + " ..."
+    return shortened(told, room)
 
 
 # ---------------------------------------------------------------- reading the reply
