@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.answer.cite import make_citation, resolves
@@ -145,7 +145,16 @@ def test_times_are_shown_as_players_do(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown
 
 
+# A long segment that goes on under short ones, with a sentence that begins in its middle.
+UNDER = [
+    Segment("speech", 0.0, 50.0, "\u30020"),
+    *(Segment("speech", 0.1, 0.11, "0") for _ in range(3)),
+    Segment("speech", 0.1, 50.1, "0"),
+]
+
+
 @given(tracks(), st.integers(0, 40))
+@example(UNDER, 0)
 def test_every_citation_of_the_evidence_is_verbatim_in_the_stored_segments(
     track: list[Segment], seed: int
 ) -> None:

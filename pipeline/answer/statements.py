@@ -216,6 +216,8 @@ def _interval(run: Sequence[Segment], begin: int, stop: int) -> tuple[float, flo
     """Seconds of characters [begin, stop) of `run` joined; they begin in its first segment."""
     base = _offsets(run)[-1]
     start, end = _time(run[0], begin, stop)[0], _time(run[-1], begin - base, stop - base)[1]
+    # What runs over the others is cut in the middle, and they may be over by then.
+    start, end = min(start, *(s.end for s in run)), max(end, *(s.start for s in run))
     if start < end:
         return start, end
     return min(s.start for s in run), max(s.end for s in run)
