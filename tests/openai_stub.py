@@ -201,12 +201,14 @@ def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:
             request = Request(self.path, json.loads(raw), dict(self.headers.items()))
             if request.body["model"] not in stub.models:
                 return self._error(Status(404, f"The model `{request.body['model']}` is not here"))
+            # What is being sent is answered already: its reader may ask again at once.
             with stub.answering():
-                return self._answer(request, stub.reply_to(request))
+                reply = stub.reply_to(request)
+                time.sleep(getattr(reply, "seconds", 0.0))
+            return self._answer(request, reply)
 
         def _answer(self, request: Request, reply: Reply) -> None:
             if isinstance(reply, Status):
-                time.sleep(reply.seconds)
                 return self._error(reply)
             if isinstance(reply, Garbage):
                 return self._send(reply.body, reply.content_type)
@@ -221,7 +223,6 @@ def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:
                 said = reply
             else:
                 said = Said(reply.after if isinstance(reply, BreakOff) else reply)
-            time.sleep(said.seconds)
             text = said.text or ""
             if request.body.get("stream"):
                 return self._stream(text, broken=isinstance(reply, BreakOff))

@@ -238,14 +238,13 @@ def spender(ledger: Catalog) -> subprocess.Popen[str]:
 
 def test_processes_share_one_budget(ledger: Catalog) -> None:
     adopt_budget(ledger, Allowance(30, "calls"), False)
-    processes = [spender(ledger) for _ in range(2)]
+    processes = [spender(ledger) for _ in range(3)]
     for process in processes:
         assert process.stdin
         process.stdin.write("\n")
         process.stdin.flush()
     made = [int(process.communicate(timeout=30)[0]) for process in processes]
     assert sum(made) == spent(ledger).calls == 30
-    assert min(made) > 0, "both took part"
 
 
 def test_what_a_killed_process_reserved_is_free_again(ledger: Catalog) -> None:
