@@ -31,7 +31,7 @@ wheel: .venv/.dev
 	@touch $@
 
 .venv/.dev: .venv/.runtime
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,local,chroma-store]'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,local,chroma-store,ray]'
 	@touch $@
 
 clean:
