@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     A model is named "provider:model"; "" leaves the choice to the profile.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @classmethod
     def settings_customise_sources(
@@ -43,97 +43,146 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     library: Path = Path("footnote-library")
+    """The library's folder."""
     profile: Literal["embedded", "auto", "local", "server"] = "auto"
+    """Which models are taken where none is named."""
 
-    # models, "provider:model"
+    # ------------------------------------------------------------ models, "provider:model"
+
     embedding_model: str = "onnx:all-MiniLM-L6-v2"
+    """Embeds text. Fixed when a library is made; `footnote reindex` changes it."""
     speech_model: str = ""
+    """Transcribes: `whisper:SIZE` or `faster-whisper:SIZE`."""
     caption_model: str = ""
+    """Describes pictures: `transformers:MODEL` or `openai:MODEL`."""
     language_model: str = ""
+    """Writes answers: `openai:MODEL` at the endpoint, or `huggingface:MODEL` in this process."""
     screen_reader: str = "rapidocr"
+    """Reads the screen."""
     speech_detector: str = "silero"
-    # "none", "channels", "pyannote:MODEL"; "": channels, where two clearly take turns on them
+    """Tells where somebody speaks, so that silence is not transcribed."""
     diarisation: str = ""
-    sound_model: str = ""  # "transformers:MODEL" names music, applause, barking; "": nothing does
-    frame_model: str = ""  # embeds key frames, to search by pictures; "": there is no such search
+    """Who speaks: `none`, `channels`, `pyannote:MODEL`; empty: by channels where two clearly take
+    turns on them."""
+    sound_model: str = ""
+    """`transformers:MODEL` names music, applause, barking; empty: nothing does."""
+    frame_model: str = ""
+    """Embeds key frames, to search by pictures; empty: there is no such search."""
 
-    # an OpenAI-compatible endpoint, for caption_model and language_model "openai:..."
+    # ------------------------------------------------------------ an OpenAI-compatible endpoint
+
     endpoint: str = ""
+    """Its URL, ending in /v1, for the caption and language models `openai:MODEL`."""
     api_key: SecretStr = SecretStr("")
+    """The endpoint's key. It is never stored or shown."""
     endpoint_timeout: float = 120.0
-    endpoint_requests: int = Field(default=4, ge=1)  # most captions asked for at once
-    endpoint_requests_per_minute: float = Field(
-        default=0, ge=0
-    )  # 0: no limit but what the endpoint says
+    """Seconds that one request may take."""
+    endpoint_requests: int = Field(default=4, ge=1)
+    """Most captions asked for at once."""
+    endpoint_requests_per_minute: float = Field(default=0, ge=0)
+    """0: no limit but what the endpoint says."""
     context_window: int = 8192
+    """Tokens that the language model reads and writes at most."""
 
-    # what the endpoint charges, USD, for --budget 2usd and the forecast of add --dry-run
-    price_per_million_input: float = Field(default=0, ge=0)  # tokens
+    # ------------------------------------------------------------ cost and speed
+
+    price_per_million_input: float = Field(default=0, ge=0)
+    """USD for a million tokens read, for `--budget 2usd` and the forecast of `add --dry-run`."""
     price_per_million_output: float = Field(default=0, ge=0)
+    """USD for a million tokens written."""
     price_per_call: float = Field(default=0, ge=0)
-    # a file that remembers how fast this machine is, for the forecast; "none": no file,
-    # "": speeds.json in the user's cache folder
+    """USD for a call."""
     speeds: str = ""
-
-    # captions that a model in this process makes at once; 0: 8 on a GPU, 1 without
+    """A file that remembers how fast this machine is, for the forecast; `none`: no file, empty:
+    speeds.json in the user's cache folder."""
     caption_batch: int = Field(default=0, ge=0)
+    """Captions that a model in this process makes at once; 0: 8 on a GPU, 1 without."""
+    videos_at_once: int = Field(default=4, ge=1)
+    """Videos in flight: one is decoded while another is described."""
 
-    debug: bool = False  # FOOTNOTE_DEBUG=1: the command line shows where a bug was raised
+    # ------------------------------------------------------------ text
 
-    chroma: str = ""  # a Chroma server's URL; "" keeps the vectors inside the library
-    prompts: Path | None = None  # a folder whose files replace prompts of the same name
-
-    # text
-    language: str = ""  # language of the speech, ISO 639-1; "" lets Whisper tell
-    glossary: tuple[str, ...] = ()  # names and terms as they are written; and see glossary.txt
-    speakers: tuple[str, ...] = ()  # names for the left and the right channel, for speaker 0, 1 ...
+    language: str = ""
+    """Language of the speech, ISO 639-1; empty lets Whisper tell."""
+    glossary: tuple[str, ...] = ()
+    """Names and terms as they are written; and see glossary.txt in the library."""
+    speakers: tuple[str, ...] = ()
+    """Names for the left and the right channel, or for speaker 0, 1 ..."""
     passage_seconds: float = 30.0
-
-    # chapters and summaries: "auto" asks the language model, where there is one, about videos that
-    # are added; "model" about imported ones too; "text" asks none; "none" makes neither
+    """About how long a passage is."""
     levels: Literal["auto", "model", "text", "none"] = "auto"
+    """Chapters and summaries: `auto` asks the language model, where there is one, about videos that
+    are added; `model` about imported ones too; `text` asks none; `none` makes neither."""
 
-    # frames
+    # ------------------------------------------------------------ pictures
+
     screen_frames_per_second: float = 2.0
-    max_key_frames_per_shot: int = 3  # or one for every 8 seconds of it, where that is more
-
-    # captions: a call of the model for so many seconds of video at most, on average, and how many
-    # pictures it is shown; where little is new, or words tell it already, there are fewer
+    """How often the screen is looked at for text."""
+    max_key_frames_per_shot: int = 3
+    """Or one for every 8 seconds of it, where that is more."""
     caption_seconds: float = Field(default=60.0, ge=1)
+    """A call of the caption model for so many seconds of video at most, on average; where little
+    is new, or words tell it already, there are fewer."""
     caption_images: int = Field(default=6, ge=1)
+    """Pictures that a call is shown."""
 
-    # search and answer
-    # what the language model writes to search with
+    # ------------------------------------------------------------ search
+
     expansion: Literal["hyde", "grounded", "decompose", "none"] = "grounded"
-    expansion_passages: int = 2  # hypothetical passages the language model writes; 0: none
-    evidence_moments: int = 16  # that the evidence of an answer is chosen from
-    # reports: from how many moments, in how many sections and calls of the language model at most
-    report_moments: int = Field(default=60, ge=1, le=1000)
-    report_sections: int = Field(default=6, ge=1, le=12)
-    report_calls: int = Field(default=9, ge=2)
-    # key frames of the best moments that the caption model, which then writes the answer, sees
-    answer_frames: int = Field(default=0, ge=0, le=16)
-    # how often an answer that is not enough looks further: searches again, zooms, looks; 0: never.
-    # No step begins when so many calls, seconds or USD (0: no limit) would be passed.
-    agent_steps: int = Field(default=0, ge=0)
-    agent_calls: int = Field(default=8, ge=0)
-    agent_seconds: float = Field(default=120.0, ge=0)
-    agent_usd: float = Field(default=0, ge=0)
-    # who judges what the text itself does not settle: "" (nobody), "nli:MODEL", "llm", "fake:words"
-    # a sentence that nothing carries is dropped, or shown struck and labelled
-    unsupported: Literal["drop", "strike"] = "drop"
-    verify_model: str = ""
-    # "" (none), "cross-encoder:MODEL", "late", "llm", "vlm", "fake:words"
+    """What the language model writes to search with."""
+    expansion_passages: int = 2
+    """How many hypothetical passages it writes; 0: none."""
     rerank_model: str = ""
-    rerank_moments: int = 20  # how many of the moments found it looks at
-    rerank_calls: int = 4  # most calls of the model per search
-    rerank_ms: float = 20_000.0  # no call begins after so many milliseconds
+    """`cross-encoder:MODEL`, `late`, `llm`, `vlm`, `fake:words`; empty: none."""
+    rerank_moments: int = 20
+    """How many of the moments found it looks at."""
+    rerank_calls: int = 4
+    """Most calls of the model for a search."""
+    rerank_ms: float = 20_000.0
+    """No call begins after so many milliseconds."""
 
-    videos_at_once: int = Field(default=4, ge=1)  # in flight: one is decoded, another described
+    # ------------------------------------------------------------ answers
 
-    # hostile files
-    media_timeout: float = 3600.0  # seconds one pass over one file may take
+    evidence_moments: int = 16
+    """Moments that the evidence of an answer is chosen from."""
+    answer_frames: int = Field(default=0, ge=0, le=16)
+    """Key frames of the best moments that the caption model, which then writes the answer, sees."""
+    agent_steps: int = Field(default=0, ge=0)
+    """How often an answer that is not enough looks further: searches again, zooms, looks; 0: never.
+    """
+    agent_calls: int = Field(default=8, ge=0)
+    """No step of the agent begins when so many calls would be passed."""
+    agent_seconds: float = Field(default=120.0, ge=0)
+    """Or so many seconds."""
+    agent_usd: float = Field(default=0, ge=0)
+    """Or so many USD; 0: no limit."""
+    verify_model: str = ""
+    """Who judges what the text itself does not settle: `nli:MODEL`, `llm`, `fake:words`; empty:
+    nobody."""
+    unsupported: Literal["drop", "strike"] = "drop"
+    """A sentence that nothing carries is dropped, or shown struck and labelled."""
+    report_moments: int = Field(default=60, ge=1, le=1000)
+    """Moments that a report is made from."""
+    report_sections: int = Field(default=6, ge=1, le=12)
+    """Its sections at most."""
+    report_calls: int = Field(default=9, ge=2)
+    """Its calls of the language model at most."""
+
+    # ------------------------------------------------------------ where things are kept
+
+    chroma: str = ""
+    """A Chroma server's URL; empty keeps the vectors inside the library."""
+    prompts: Path | None = None
+    """A folder whose files replace prompts of the same name."""
+
+    # ------------------------------------------------------------ hostile files, and faults
+
+    media_timeout: float = 3600.0
+    """Seconds that one pass over one file may take."""
     media_memory_mb: int = 4096
+    """Memory that the process which reads a file may take."""
+    debug: bool = False
+    """FOOTNOTE_DEBUG=1: the command line shows where a bug was raised."""
 
     @field_validator("glossary", "speakers", mode="before")
     @classmethod

@@ -1,0 +1,127 @@
+"""A conversation over a library as a LlamaIndex chat engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pipeline.errors import UsageError
+from pipeline.integrations.llama_index import answer_facts, citation_node, streamed
+from pipeline.types import ChatEvent, ChatTurn, QuestionUnderstood
+
+if TYPE_CHECKING:
+    from llama_index.core.chat_engine.types import BaseChatEngine
+    from llama_index.core.llms import ChatMessage, ChatResponse
+
+
+class Conversation(Protocol):
+    """What a chat engine needs of `answer.chat.Chat`."""
+
+    @property
+    def turns(self) -> tuple[ChatTurn, ...]: ...
+
+    def ask(self, text: str, /) -> ChatTurn: ...
+
+    def ask_stream(self, text: str, /) -> Iterator[ChatEvent]: ...
+
+
+def chat_engine(begin: Callable[[str | None], Conversation], session: str | None) -> BaseChatEngine:
+    """A LlamaIndex chat engine whose turns the library keeps; sources are the citations.
+
+    `begin` opens a conversation by name, a new one for None; `session` is the one to go on with.
+    `reset` begins a new one and deletes nothing. The history is the library's: one that is handed
+    to `chat` is refused with `UsageError`, because no answer in it can be checked.
+    """
+    from llama_index.core.chat_engine.types import (
+        AgentChatResponse,
+        BaseChatEngine,
+        StreamingAgentChatResponse,
+    )
+
+    class ChatEngine(BaseChatEngine):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._chat = begin(session)
+
+        def reset(self) -> None:
+            self._chat = begin(None)
+
+        @property
+        def chat_history(self) -> list[ChatMessage]:
+            return [message for turn in self._chat.turns for message in _messages(turn)]
+
+        def chat(
+            self, message: str, chat_history: Sequence[ChatMessage] | None = None
+        ) -> AgentChatResponse:
+            _check(chat_history)
+            turn = self._chat.ask(message)
+            return AgentChatResponse(
+                response=turn.answer.answer,
+                source_nodes=[citation_node(citation) for citation in turn.answer.citations],
+                metadata=_facts(turn),
+            )
+
+        def stream_chat(
+            self, message: str, chat_history: Sequence[ChatMessage] | None = None
+        ) -> StreamingAgentChatResponse:
+            _check(chat_history)
+            sources: list[Any] = []
+            deltas = _deltas(self._chat.ask_stream(message), sources)
+            return StreamingAgentChatResponse(
+                chat_stream=deltas, source_nodes=sources, is_writing_to_memory=False
+            )
+
+        async def achat(
+            self, message: str, chat_history: Sequence[ChatMessage] | None = None
+        ) -> AgentChatResponse:
+            return await asyncio.to_thread(self.chat, message, chat_history)
+
+        async def astream_chat(
+            self, message: str, chat_history: Sequence[ChatMessage] | None = None
+        ) -> StreamingAgentChatResponse:
+            _check(chat_history)
+            sources: list[Any] = []
+            deltas = _deltas(self._chat.ask_stream(message), sources)
+            return StreamingAgentChatResponse(
+                achat_stream=_in_a_thread(deltas), source_nodes=sources, is_writing_to_memory=False
+            )
+
+    return ChatEngine()
+
+
+def _check(history: Sequence[ChatMessage] | None) -> None:
+    if history is not None:
+        raise UsageError(
+            "the library keeps the conversation: a history from elsewhere is not taken",
+            'library.as_chat_engine(session="NAME") goes on with a conversation',
+        )
+
+
+def _messages(turn: ChatTurn) -> list[ChatMessage]:
+    from llama_index.core.llms import ChatMessage
+
+    asked = ChatMessage(role="user", content=turn.asked)
+    return [asked, ChatMessage(role="assistant", content=turn.answer.answer)]
+
+
+def _facts(turn: ChatTurn) -> dict[str, Any]:
+    return {
+        "turn": turn.number,
+        "understood": turn.understood,
+        "clarify": list(turn.clarify),
+        **answer_facts(turn.answer),
+    }
+
+
+def _deltas(events: Iterator[ChatEvent], sources: list[Any]) -> Iterator[ChatResponse]:
+    """The answer in pieces as LlamaIndex's chat models give them; fills `sources`."""
+    from llama_index.core.llms import ChatMessage, ChatResponse
+
+    answer = (e for e in events if not isinstance(e, QuestionUnderstood | ChatTurn))
+    for delta in streamed(answer, sources, {}):
+        yield ChatResponse(message=ChatMessage(role="assistant", content=delta), delta=delta)
+
+
+async def _in_a_thread(deltas: Iterator[ChatResponse]) -> AsyncIterator[ChatResponse]:
+    while (delta := await asyncio.to_thread(next, deltas, None)) is not None:
+        yield delta
