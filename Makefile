@@ -4,13 +4,20 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO ?= demo-library
 
-.PHONY: demo test check bench wheel clean
+.PHONY: demo test test-browser check wheel clean
 
 demo: .venv/.runtime
 	@$(BIN)/python -m pipeline.apps.demo --library $(DEMO)
 
 test: check
 	@$(BIN)/python -m pytest -n 2
+
+# The page in a real browser: Debian's Chromium, which is installed where that can be done.
+test-browser: .venv/.dev
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
+	  || { echo "These tests need Chromium; try: sudo apt-get install chromium"; exit 1; }
+	@$(BIN)/python -m pytest -m browser tests/browser
 
 check: .venv/.dev
 	@$(BIN)/ruff check .

@@ -12,6 +12,7 @@
     ├── MediaError                4  a file that cannot be read, or only in part
     ├── ClockError                4  a time outside 0 <= start < end <= duration
     ├── RowError                  4  a row of an import that cannot be used
+    ├── GivenUp                 130  nobody waits for this work any more
     └── IndexDamaged              5  a derived index (or the catalog) that needs repair
 
 A message says what is wrong with which thing; a hint is the command or setting that helps.
@@ -83,6 +84,11 @@ class ClockError(FootnoteError):
 class RowError(FootnoteError):
     code = "row"
     exit_code = 4
+
+
+class GivenUp(FootnoteError):
+    code = "given_up"
+    exit_code = 130
 
 
 class IndexDamaged(FootnoteError):

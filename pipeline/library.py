@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pipeline.errors import UsageError
 from pipeline.models.shelf import Shelf
@@ -41,6 +41,7 @@ from pipeline.types import (
     Captioner,
     Chapters,
     ChatSummary,
+    ChatTurn,
     Check,
     Embedder,
     Filters,
@@ -69,21 +70,26 @@ if TYPE_CHECKING:
     from pipeline.answer.chat import Chat
     from pipeline.answer.sight import Sight
     from pipeline.answer.verify import Verifier
+    from pipeline.export.clipping import Clip
+    from pipeline.export.formats import Export
     from pipeline.ingest.correcting import Edited
     from pipeline.ingest.forecast import Forecasting
     from pipeline.ingest.level_stage import LevelStage
     from pipeline.ingest.rows import ImportedVideo
     from pipeline.ingest.spending import Purse
+    from pipeline.integrations.notebook import Pictures
     from pipeline.retrieve.expand import Expansion
     from pipeline.retrieve.fuse import Recipe
     from pipeline.types import PassageIndex
 
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
 _SYNCHRONISE_SECONDS = 15.0  # between two updates of the indexes during a long `add`
 _REINDEX_BATCH = 512
 _EDIT_SECONDS = 120.0  # that a correction may take
+_PICTURE_SECONDS = 20.0  # that decoding one picture may take
 _LOOK_PATIENCE = 5.0  # seconds that a look waits for an `add` or an edit of its video to end
 
 
@@ -254,6 +260,25 @@ class Library:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    # ------------------------------------------------------------ notebooks
+
+    def _repr_html_(self) -> str:
+        """The library in a notebook: its videos, the first fifty with a picture."""
+        from pipeline.integrations.notebook import library_html
+
+        return library_html(self.videos(), self._pictures())
+
+    def _pictures(self) -> Pictures:
+        from pipeline.integrations.notebook import LibraryPictures
+
+        return LibraryPictures(self.frame, self.clip)
+
+    def _shown(self, value: _T) -> _T:
+        """`value`, which a notebook draws with pictures and clips of this library."""
+        from pipeline.integrations.notebook import shown
+
+        return shown(value, self._pictures())
 
     # ------------------------------------------------------------ filling
 
@@ -474,11 +499,12 @@ class Library:
         """All videos by id."""
         counts, stages = self._catalog.segment_counts(), self._catalog.all_stages()
         known = self._catalog.metadata(described=False)
-        return [
+        found = [
             _summary(v, counts.get(v.video_id, {}), stages.get(v.video_id, {}), known[v.video_id])
             for v in self._catalog.videos()
             if v.video_id in known  # another process may have added it meanwhile
         ]
+        return self._shown(found)
 
     def show(self, reference: str) -> tuple[VideoSummary, list[Segment]]:
         """One video and its timed text, by time. Raises `VideoNotFound`."""
@@ -489,6 +515,52 @@ class Library:
             counts[segment.source] = counts.get(segment.source, 0) + 1
         known = self._catalog.metadata([video.video_id])[video.video_id]
         return _summary(video, counts, self._catalog.stages(video.video_id), known), segments
+
+    def video(self, reference: str) -> Video:
+        """What the catalog has of one video: its file, and the facts of it. Raises `VideoNotFound`."""
+        return self._catalog.video(self._catalog.resolve(reference))
+
+    def with_content(self, sha256: str) -> list[Video]:
+        """The videos whose file has this content, by id."""
+        return self._catalog.videos_by_hash(sha256)
+
+    def is_damaged(self, reference: str) -> bool:
+        """Whether some of a video could not be decoded. Raises `VideoNotFound`."""
+        record = self._catalog.stage(self._catalog.resolve(reference), "frames")
+        return record is not None and record.status == "failed"
+
+    def key_frames(self, reference: str) -> tuple[list[tuple[float, Path]], list[float]]:
+        """(time, JPEG) of the stored frames of a video, and when its shots begin, both ascending.
+
+        Raises `VideoNotFound`.
+        """
+        video_id = self._catalog.resolve(reference)
+        frames = [(frame.time, self.path / frame.path) for frame in self._catalog.frames(video_id)]
+        return frames, self._catalog.cuts([video_id]).get(video_id, [])
+
+    def frame(self, reference: str, at: float, *, width: int = 640) -> tuple[float, bytes]:
+        """What is seen at `at` seconds: (the frame's own time, a JPEG of at most `width` pixels).
+
+        The stored frame of the shot where there is one, else what the file shows there, decoded
+        from the key frame before it. Raises `VideoNotFound`, `UsageError` for a video without a
+        file, `MediaError` where no picture can be had.
+        """
+        from pipeline.media.child import MediaReader
+        from pipeline.media.seeking import picture_near
+        from pipeline.media.thumbnails import encode, frame_near, shrink
+
+        video, (frames, cuts) = self.video(reference), self.key_frames(reference)
+        near = frame_near(frames, cuts, at)
+        if near is not None and near[1].is_file():
+            return near[0], shrink(near[1], width)
+        if not video.path:
+            raise UsageError(
+                f"{video.video_id} was imported without a file, so it has no pictures",
+                "footnote add FILE",
+            )
+        with MediaReader(self.settings.media_memory_mb, _PICTURE_SECONDS) as media:
+            time, picture = media.run(picture_near, video.path, at, 2 * width)
+        return time, encode(picture, width)
 
     def chapters(self, reference: str) -> Chapters:
         """The chapters of one video: its own, else those a language model or the text gives.
@@ -534,6 +606,78 @@ class Library:
             raise UsageError(f"{video.path} is not there any more", "footnote add its new place")
         return video.path, min(seconds, video.duration) if video.duration else seconds
 
+    # ------------------------------------------------------------ taking out
+
+    def clip(
+        self, reference: str, start: float, end: float, target: str | Path, *, exact: bool = False
+    ) -> Clip:
+        """Write `start` to `end` seconds of a video to a file; its name tells the container.
+
+        Packets are copied where that gives a clip that plays, from the key frame before; `exact`
+        encodes anew. What was done is in the result. Raises `UsageError` for an interval that is
+        none or outside, a video without a file and a `target` that cannot be, `MediaError`.
+        """
+        from pipeline.export.clipping import check_target, clip_video
+        from pipeline.media.child import MediaReader
+
+        video = self._catalog.video(self._catalog.resolve(reference))
+        place = check_target(Path(target), self.path, self._catalog.videos())
+        with MediaReader(self.settings.media_memory_mb, self.settings.media_timeout) as media:
+            return clip_video(video, start, end, place, media, exact=exact)
+
+    def export(
+        self,
+        form: str,
+        *,
+        answer: Answer | Mapping[str, Any] | str | Path | None = None,
+        video: str | None = None,
+        sources: Sequence[Source] = (),
+        subtitles: str = "burned",
+        target: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Export:
+        """An answer (or what `ask --json` wrote: the value, or its file) or a video in a format.
+
+        `form` is one of `export.formats.FORMATS`. Formats of text come as bytes, and the caller
+        writes them (`target` is only checked); a reel is written to `target`, with `subtitles`
+        "burned", "sidecar" or "none". `sources` are those of a video to tell. Raises `UsageError` where there is nothing to export, `MediaError`.
+        """
+        from pipeline.export.clipping import check_target
+        from pipeline.export.formats import chosen_format
+        from pipeline.export.making import export_answer, export_reel, export_video, read_answer
+        from pipeline.export.reel import chosen_subtitles
+        from pipeline.export.stock import Stock
+        from pipeline.media.child import MediaReader
+
+        chosen, shown = chosen_format(form), chosen_subtitles(subtitles)
+        if (answer is None) == (video is None):
+            raise UsageError("give an answer or a video", "--answer A.json, or --video V")
+        place = Path(target) if target is not None else None
+        if place is not None:
+            place = check_target(place, self.path, self._catalog.videos())
+        settings, report = self.settings, progress or _silent
+        with MediaReader(settings.media_memory_mb, settings.media_timeout) as media:
+            font = str(settings.reel_font or "")
+            stock = Stock(self._catalog, self._stored_frames, media, font)
+            if video is not None:
+                video_id = self._catalog.resolve(video)
+                known = self._catalog.metadata([video_id])[video_id]
+                return export_video(video_id, chosen, stock, sources, known)
+            assert answer is not None
+            saved = read_answer(answer)
+            if chosen != "reel":
+                return export_answer(saved, chosen, stock)
+            if place is None:
+                raise UsageError("a reel is a file", "-o reel.mp4")
+            name = place.name
+            return export_reel(
+                saved,
+                stock,
+                place,
+                shown,
+                lambda done, total: report(ProgressEvent(name, "reel", done, total, "scenes")),
+            )
+
     def status(self) -> dict[str, Any]:
         """Counts, hours, disk use by part, models, pending work, generations."""
         pending: dict[str, int] = {}
@@ -563,6 +707,13 @@ class Library:
             },
         }
 
+    def version(self) -> Hashable:
+        """What is another one after anything was written to the library, by whatever process."""
+        return self._catalog.data_version()
+
+    def _stored_frames(self, video_id: str) -> list[tuple[float, Path]]:
+        return [(f.time, self.path / f.path) for f in self._catalog.frames(video_id)]
+
     # ------------------------------------------------------------ asking
 
     def search(
@@ -583,9 +734,10 @@ class Library:
         """
         check_question(query)
         model = self._finder.language_model(look_around=False)
-        return self._finder.search(
+        found = self._finder.search(
             query, k, filters or Filters(), hypothetical, model=model, recipe=recipe
         )
+        return self._shown(found)
 
     def find_all(
         self,
@@ -601,7 +753,8 @@ class Library:
         to compare with beside the question. Raises as `search` does.
         """
         check_question(question)
-        return self._finder.find_all(question, filters or Filters(), hypothetical or ())
+        found = self._finder.find_all(question, filters or Filters(), hypothetical or ())
+        return self._shown(found)
 
     def search_image(
         self,
@@ -624,7 +777,8 @@ class Library:
         if not 0 <= text_weight <= 1:
             raise UsageError(f"text_weight {text_weight} is not between 0 and 1", "0.5")
         picture = read_image(image) if isinstance(image, str | Path) else checked_image(image)
-        return self._finder.search_image(picture, text, k, filters or Filters(), text_weight)
+        found = self._finder.search_image(picture, text, k, filters or Filters(), text_weight)
+        return self._shown(found)
 
     def ask(
         self,
@@ -648,11 +802,14 @@ class Library:
 
         steps = self.settings.agent_steps if steps is None else steps
         if steps:
-            return self._ask_further(question, k, filters or Filters(), hypothetical, form, steps)
+            further = self._ask_further(
+                question, k, filters or Filters(), hypothetical, form, steps
+            )
+            return self._shown(further)
         given = self._asked(question, k, filters, hypothetical, form)
         sight, verifier = self._sight(), self._verifier()
         answer = answer_question(question, *given, form=form, sight=sight, verifier=verifier)
-        return self._with_missing(answer, filters)
+        return self._shown(self._with_missing(answer, filters))
 
     def ask_stream(
         self,
@@ -681,7 +838,9 @@ class Library:
         given = self._asked(question, k, filters, hypothetical, form)
         sight, verifier = self._sight(), self._verifier()
         for event in stream_answer(question, *given, form=form, sight=sight, verifier=verifier):
-            yield self._with_missing(event, filters) if isinstance(event, Answer) else event
+            if isinstance(event, Answer):
+                event = self._shown(self._with_missing(event, filters))
+            yield event
 
     def chat(self, session: str | None = None, *, filters: Filters | None = None) -> Chat:
         """A conversation, in which a question may build on those before it; see `answer.chat`.
@@ -694,10 +853,27 @@ class Library:
         return Chat(
             self._catalog,
             self.ask,
+            self.ask_stream,
             self.search,
             self.language_model,
             self.settings,
             session,
+            filters,
+        )
+
+    def chat_after(self, turns: Sequence[ChatTurn], *, filters: Filters | None = None) -> Chat:
+        """A conversation that is kept elsewhere: `turns` came before, and nothing is stored."""
+        from pipeline.answer.chat import Chat
+        from pipeline.answer.elsewhere import SESSION, TurnsElsewhere
+
+        return Chat(
+            TurnsElsewhere(self._catalog, turns),
+            self.ask,
+            self.ask_stream,
+            self.search,
+            self.language_model,
+            self.settings,
+            SESSION,
             filters,
         )
 
@@ -929,17 +1105,70 @@ class Library:
         """The passages as they are now, for searching. Raises `LibraryNotFound` when empty."""
         return self._finder.index()
 
-    def as_retriever(self, k: int = 10) -> Any:
-        """A LlamaIndex retriever over the library's moments."""
+    def as_retriever(self, k: int = 10, filters: Filters | None = None) -> Any:
+        """A LlamaIndex retriever over the library's moments, the `k` best of each query."""
         from pipeline.integrations.llama_index import moment_retriever
 
-        return moment_retriever(lambda query: self.search(query, k=k))
+        return moment_retriever(
+            lambda query, written: self.search(query, k=k, filters=filters, hypothetical=written)
+        )
 
-    def as_query_engine(self) -> Any:
-        """A LlamaIndex query engine that answers as `ask` does."""
+    def as_query_engine(
+        self, k: int | None = None, filters: Filters | None = None, *, streaming: bool = False
+    ) -> Any:
+        """A LlamaIndex query engine that answers as `ask` does, or as `ask_stream`."""
         from pipeline.integrations.llama_index import answer_engine
 
-        return answer_engine(self.ask)
+        return answer_engine(
+            lambda query, written: self.ask(query, k=k, filters=filters, hypothetical=written),
+            lambda query, written: self.ask_stream(
+                query, k=k, filters=filters, hypothetical=written
+            ),
+            streaming=streaming,
+        )
+
+    def as_chat_engine(self, session: str | None = None, filters: Filters | None = None) -> Any:
+        """A LlamaIndex chat engine; its turns are kept in the library as those of `chat` are."""
+        from pipeline.integrations.llama_index_chat import chat_engine
+
+        return chat_engine(
+            lambda name: self.chat(name, filters=filters),
+            lambda turns: self.chat_after(turns, filters=filters),
+            session,
+        )
+
+    def as_query_transform(self) -> Any:
+        """A LlamaIndex query transform: the passages that `search` writes to search with (HyDE).
+
+        For retrievers of one's own; `as_retriever` writes them itself. Raises `ModelUnavailable`
+        where there is no language model, when it is run.
+        """
+        from pipeline.integrations.llama_index import hyde_transform
+
+        return hyde_transform(lambda question: self._finder.expand(question).passages)
+
+    def as_embedding(self) -> Any:
+        """The library's embedding model as a LlamaIndex `BaseEmbedding`."""
+        from pipeline.integrations.llama_index import embedding_model
+
+        return embedding_model(self._shelf.embedder())
+
+    def as_nodes(self, videos: Sequence[str] | None = None) -> list[Any]:
+        """The passages of `videos` (None: of all) as LlamaIndex `TextNode`s with their vectors.
+
+        Chapters and summaries, which are made of the others, are left out.
+        """
+        from pipeline.integrations.llama_index import passage_nodes
+
+        catalog = self._catalog
+        ids = [v.video_id for v in catalog.videos()] if videos is None else videos
+        found: list[Any] = []
+        for video in (catalog.video(catalog.resolve(reference)) for reference in ids):
+            every = catalog.passages_of(video.video_id)
+            passages = [stored for stored in every if stored.passage.source in CITABLE]
+            vectors = catalog.vectors_of([stored.row for stored in passages])
+            found += [(stored, video.title, vectors[stored.row]) for stored in passages]
+        return passage_nodes(found)
 
     # ------------------------------------------------------------ mending
 

@@ -168,12 +168,25 @@ class Settings(BaseSettings):
     report_calls: int = Field(default=9, ge=2)
     """Its calls of the language model at most."""
 
+    # ------------------------------------------------------------ export
+
+    reel_font: Path | None = None
+    """A font file (.ttf, .otf) for the title cards and subtitles of reels; empty: one of the system
+    that has the letters, else Pillow's own, which knows little more than ASCII."""
+
     # ------------------------------------------------------------ where things are kept
 
     chroma: str = ""
     """A Chroma server's URL; empty keeps the vectors inside the library."""
     prompts: Path | None = None
     """A folder whose files replace prompts of the same name."""
+
+    # ------------------------------------------------------------ footnote serve
+
+    serve_token: SecretStr = SecretStr("")
+    """What is asked of everybody who reaches the server; --token goes before it."""
+    serve_asks: int = Field(default=4, ge=1)
+    """Questions that are answered at once; others wait."""
 
     # ------------------------------------------------------------ hostile files, and faults
 

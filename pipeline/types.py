@@ -632,6 +632,18 @@ class ChatSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionUnderstood:
+    """The first event of a streamed turn of a chat: the question as it makes sense by itself, and
+    the ids of the videos it is narrowed to; or the readings that are offered instead of an answer.
+    """
+
+    asked: str
+    standalone: str
+    videos: tuple[str, ...] = ()
+    clarify: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceFound:
     """The first event of a streamed answer: what it will be made from, `statements` of it."""
 
@@ -651,6 +663,9 @@ class SentenceReady:
 
 # A streamed answer: one `EvidenceFound`, a `SentenceReady` for each sentence, the `Answer`.
 AnswerEvent = EvidenceFound | SentenceReady | Answer
+# A streamed turn of a chat: one `QuestionUnderstood`, the events of its answer (the `Answer` alone
+# where nothing is searched), and the `ChatTurn` that was stored.
+ChatEvent = QuestionUnderstood | AnswerEvent | ChatTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -886,6 +901,7 @@ class Reply:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cut: bool = False  # the reply was not at its end when it had all its tokens
+    estimated: bool = False  # nobody counted the tokens
 
 
 class Deliver(Protocol):
@@ -956,8 +972,11 @@ class LanguageModel(Protocol):
         """One reply, never empty. Raises `ModelUnavailable`."""
         ...
 
-    def stream(self, prompt: str, system: str = "") -> Iterator[str]:
-        """The reply in pieces as they are made. Raises `ModelUnavailable`, midway too."""
+    def stream(self, prompt: str, system: str = "") -> Iterator[str | Reply]:
+        """The reply in pieces as they are made, and at the end the whole of it with its tokens.
+
+        Raises `ModelUnavailable`, midway too.
+        """
         ...
 
 

@@ -4,9 +4,9 @@
         settings = Settings(endpoint=stub.url)
 
 Replies are given in order, the last one again and again; a callable gets the request. A reply is
-a text, or one of `Said`, `Status`, `Garbage`, `Hang`, `BreakOff`. `stub.requests` holds what came
-in, `stub.arrivals` when, and `stub.most_at_once` how many were being answered at one time. `Clock`
-is for what waits between requests.
+a text, or one of `Said`, `Status`, `Garbage`, `Hang`, `BreakOff`, `Pause`. `stub.requests` holds
+what came in, `stub.arrivals` when, and `stub.most_at_once` how many were being answered at once;
+`stub.hung_up` is set when a reader of a stream has left. `Clock` is for what waits.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import base64
 import io
 import json
 import re
+import select
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,7 +68,14 @@ class BreakOff:
     after: str = ""
 
 
-Reply = str | Said | Status | Garbage | Hang | BreakOff
+@dataclass(frozen=True)
+class Pause:
+    """These words of a stream, and then nothing until whoever reads hangs up."""
+
+    after: str
+
+
+Reply = str | Said | Status | Garbage | Hang | BreakOff | Pause
 
 
 @dataclass(frozen=True)
@@ -115,13 +123,16 @@ class OpenAIStub:
         replies: Sequence[Reply] | Callable[[Request], Reply] = ("ok",),
         models: Sequence[str] = ("stub-model",),
         api_key: str = "",
+        counts: bool = True,
     ) -> None:
         self.requests: list[Request] = []
         self.arrivals: list[float] = []  # seconds of `time.monotonic`
         self.most_at_once = self._at_once = 0
         self.models = list(models)
         self.api_key = api_key
+        self.counts = counts  # whether it counts the tokens of a stream when it is asked to
         self.closing = threading.Event()
+        self.hung_up = threading.Event()
         self._replies = replies
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -222,10 +233,10 @@ def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:
             if isinstance(reply, Said):
                 said = reply
             else:
-                said = Said(reply.after if isinstance(reply, BreakOff) else reply)
+                said = Said(reply.after if isinstance(reply, BreakOff | Pause) else reply)
             text = said.text or ""
             if request.body.get("stream"):
-                return self._stream(text, broken=isinstance(reply, BreakOff))
+                return self._stream(request, text, reply)
             message = {"role": "assistant", "content": said.text, "refusal": said.refusal}
             usage = _usage(request, text)
             choice = {"index": 0, "finish_reason": said.finish, "message": message}
@@ -233,21 +244,33 @@ def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:
                 _envelope(request) | {"object": "chat.completion", "choices": [choice]} | usage
             )
 
-        def _stream(self, text: str, *, broken: bool) -> None:
+        def _stream(self, request: Request, text: str, reply: Reply) -> None:
             self.send_response(200)
             self.send_header("content-type", "text/event-stream; charset=utf-8")
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
             for word in re.findall(r"\s*\S+|\s+$", text):
                 self._event({"content": word}, None)
-            if broken:
+            if isinstance(reply, BreakOff | Pause):
                 self.close_connection = True
+                if isinstance(reply, Pause):
+                    self._wait_for_the_end()
                 return
             self._event({}, "stop")
+            if stub.counts and (request.body.get("stream_options") or {}).get("include_usage"):
+                self._event({}, None, _usage(request, text) | {"choices": []})
             self._chunk(b"data: [DONE]\n\n")
             self._chunk(b"")
 
-        def _event(self, delta: dict[str, str], finish: str | None) -> None:
+        def _wait_for_the_end(self) -> None:
+            while not stub.closing.is_set():
+                if select.select([self.connection], [], [], 0.02)[0]:
+                    stub.hung_up.set()
+                    return
+
+        def _event(
+            self, delta: dict[str, str], finish: str | None, more: Mapping[str, Any] | None = None
+        ) -> None:
             choice = {"index": 0, "delta": delta, "finish_reason": finish}
             event = {
                 "id": "chatcmpl-stub",
@@ -255,6 +278,7 @@ def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:
                 "created": 0,
                 "model": stub.models[0],
                 "choices": [choice],
+                **(more or {}),
             }
             self._chunk(b"data: " + json.dumps(event).encode() + b"\n\n")
 

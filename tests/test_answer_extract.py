@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from pipeline.answer.ask import NOT_ANSWERED, answer_question
 from pipeline.answer.cite import resolves
 from pipeline.answer.wording import asked_kind, holds_kind, names, negations, question_stems
 from pipeline.models.embedding import load_embedder
-from pipeline.types import Answer, Segment
+from pipeline.types import Answer, Segment, Vectors
 from tests.answer_made import MadeTranscripts, found, moment, speech, timed, tracks
 
 LIBRARY = MadeTranscripts(
@@ -29,8 +31,8 @@ LIBRARY = MadeTranscripts(
 )
 MOMENTS = (
     moment("talk", 0.0, 40.0, "speech", "screen"),
-    moment("update", 0.0, 15.0),
-    moment("copy", 55.0, 70.0),
+    moment("update", 0.0, 15.0, score=0.5),
+    moment("copy", 55.0, 70.0, score=0.4),
 )
 
 
@@ -51,7 +53,8 @@ def test_the_answer_quotes_the_words_that_hold_it_at_their_own_time() -> None:
 def test_videos_that_contradict_each_other_are_both_quoted_and_a_copy_is_not() -> None:
     answer = ask("How many kilos did the harvest of the greenhouse weigh?")
     assert "weighed nine kilos." in answer.answer and "weighed fourteen kilos." in answer.answer
-    assert {c.video_id for c in answer.citations} == {"talk", "update"}
+    cited = {marker for sentence in answer.sentences for marker in sentence.citations}
+    assert {answer.citations[m - 1].video_id for m in cited} == {"talk", "update"}
 
 
 def test_a_question_that_asks_why_is_also_given_what_was_said_next() -> None:
@@ -92,6 +95,72 @@ def test_what_the_library_does_not_know_it_does_not_answer(question: str) -> Non
     assert answer.sentences == () and answer.citations == ()
     assert 0.0 <= answer.confidence < 0.5
     assert answer.moments == MOMENTS
+
+
+def test_a_statement_that_asks_the_same_gives_way_to_one_that_answers() -> None:
+    library = MadeTranscripts(
+        {
+            "talk": speech(
+                (0.0, 4.0, "Which sealant do you use for the greenhouse roof?"),
+                (40.0, 44.0, "The sealant for the greenhouse roof is beeswax."),
+            ),
+            "update": [],
+            "copy": [],
+        }
+    )
+    answer = ask("Which sealant is used for the greenhouse roof?", library)
+    assert answer.citations[0].start == 40.0
+
+
+def test_what_has_no_number_is_not_quoted_beside_what_has_the_number_asked_for() -> None:
+    library = MadeTranscripts(
+        {
+            "talk": speech(
+                (0.0, 4.0, "The greenhouse harvest weighed nine kilos."),
+                (40.0, 44.0, "The greenhouse harvest weighed kilos and kilos."),
+            ),
+            "update": [],
+            "copy": [],
+        }
+    )
+    answer = ask("How many kilos did the greenhouse harvest weigh?", library)
+    assert [c.start for c in answer.citations] == [0.0]
+
+
+def test_the_better_moment_decides_between_statements_that_say_the_same() -> None:
+    library = MadeTranscripts(
+        {
+            "talk": speech((0.0, 4.0, "The harvest of the greenhouse weighed eight kilos.")),
+            "update": speech((5.0, 9.0, "The harvest of the greenhouse weighed fourteen kilos.")),
+            "copy": [],
+        }
+    )
+    question, embedder = "How many kilos did the harvest weigh?", load_embedder("fake:512")
+    for one, two in ((1.0, 0.2), (0.2, 1.0)):
+        moments = [moment("talk", 0.0, 40.0, score=one), moment("update", 0.0, 15.0, score=two)]
+        moments.sort(key=lambda m: -m.score)
+        answer = answer_question(question, found(*moments), library, embedder)
+        assert answer.citations[0].video_id == moments[0].video_id
+
+
+def test_an_embedder_without_tokens_answers_as_well() -> None:
+    class Whole:
+        """Gives vectors of whole texts alone."""
+
+        def __init__(self) -> None:
+            self._made = load_embedder("fake:512")
+            self.name, self.dimension = self._made.name, self._made.dimension
+            self.max_tokens = self._made.max_tokens
+
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            return self._made.embed(texts)
+
+        def count_tokens(self, texts: Sequence[str]) -> list[int]:
+            return self._made.count_tokens(texts)
+
+    question = "How many kilos did the harvest of the greenhouse weigh?"
+    answer = answer_question(question, found(*MOMENTS), LIBRARY, Whole())
+    assert answer.citations[0].quote == "The harvest of the greenhouse weighed nine kilos."
 
 
 def test_a_marker_in_a_quote_cannot_pass_for_one_of_the_answer() -> None:

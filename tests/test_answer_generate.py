@@ -185,7 +185,7 @@ def test_an_answer_in_another_language_than_the_video_is_shown_as_unchecked() ->
 
 
 def test_what_is_carried_in_other_words_is_shown_as_that() -> None:
-    answer = ask("Two sisters had the lighthouse put up in 1887, for sailors [1].")
+    answer = ask("The lighthouse was erected in 1887 by two poor sisters [1].")
     assert [s.verdict for s in answer.sentences] == ["partly"]
     assert answer.citations[0].verdict == "partly"
 

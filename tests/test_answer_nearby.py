@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.answer.ask import answer_question
-from pipeline.answer.contradictions import differ
+from pipeline.answer.contradictions import differ, says_otherwise
 from pipeline.answer.nearby import missing, nearby
 from pipeline.models.embedding import load_embedder
 from pipeline.models.language import ScriptedModel
@@ -118,11 +118,62 @@ def test_videos_that_differ_are_paired_with_the_later_one_first() -> None:
     assert (dates[later], dates[earlier]) == ("2024-11-20", "2024-03-14")
 
 
-def test_an_answer_from_one_video_and_a_timeline_have_no_contradictions() -> None:
+def test_a_timeline_has_no_contradictions() -> None:
     one = "In a good week the greenhouse gives 64 kilos of food [1]."
     both = f"{one}\n- In a good week the greenhouse gives 81 kilos of food [3]."
-    assert answered(one).contradictions == ()
+    assert answered(one, "timeline").contradictions == ()
     assert answered(both, "timeline").contradictions == ()
+
+
+def test_another_video_that_says_otherwise_is_found_where_the_model_cited_only_one() -> None:
+    answer = answered("In a good week the greenhouse gives 64 kilos of food [1].")
+    cited, other = answer.citations
+    assert answer.contradictions == ((other.marker, cited.marker),), "the later one first"
+    assert other.quote == "In a good week the greenhouse gives 81 kilos of food."
+    assert (other.verdict, other.date[:10], other.video_id) == (
+        "contradicted", "2024-11-20", "autumn"
+    )  # fmt: skip
+    assert [s.citations for s in answer.sentences] == [(1,)], "no sentence rests on it"
+    assert "[2]" not in answer.answer
+
+
+def test_what_is_not_said_is_not_contradicted() -> None:
+    """The ferry is no part of what differs, and a sentence that was dropped asserts nothing."""
+    assert answered("The ferry takes 35 minutes to the island [2].").contradictions == ()
+    lie = answered("In a good week the greenhouse gives 99 kilos of food [1].")
+    assert lie.abstained and lie.contradictions == () and lie.citations == ()
+
+
+OTHERWISE = "The pump of the greenhouse takes six degrees out of the water."
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ("The pump of the greenhouse takes four degrees out of the water.", True),
+        ("The pump now takes 4 degrees out of the water.", True),
+        ("The pump of the greenhouse does not take six degrees out of the water.", True),
+        ("The pump of the greenhouse takes six degrees out of the water and two hours.", False),
+        ("The pump of the greenhouse takes more than four degrees out of the water.", False),
+        ("The pump of the greenhouse takes four litres out of the water.", False),
+        ("The heater takes four degrees.", False),
+        ("The pump of the greenhouse was built in 1990.", False),
+        ("Concrete for the greenhouse costs four degrees.", False),
+        ("The pump of Port Ambry takes four degrees out of the water.", True),
+    ],
+)
+def test_only_another_value_of_the_same_kind_for_the_same_says_otherwise(
+    other: str, expected: bool
+) -> None:
+    assert says_otherwise(OTHERWISE, other, 0.8, OTHERWISE) == expected
+    assert not says_otherwise(OTHERWISE, other, 0.1, "The pump is old.") or "not" in other
+
+
+def test_people_and_places_that_are_called_otherwise_are_others() -> None:
+    one = "The ferry to Port Ambry takes 35 minutes to the island."
+    assert says_otherwise(one, "The ferry to Port Ambry takes 50 minutes to the island.", 0.9, one)
+    other = "The ferry to Gannet Bay takes 50 minutes to the island."
+    assert not says_otherwise(one, other, 0.9, one)
 
 
 @pytest.mark.parametrize(

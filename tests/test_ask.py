@@ -17,6 +17,7 @@ from pipeline.settings import Settings
 from pipeline.store.catalog import Catalog
 from pipeline.types import Answer, EvidenceFound, SentenceReady, StageRecord
 from tests.command import Footnote, write_rows
+from tests.openai_stub import OpenAIStub
 
 CLOSE: dict[str, Any] = {
     "start": 2,
@@ -62,6 +63,26 @@ def test_the_form_can_be_asked_for_and_is_told(talk: Footnote) -> None:
     assert talk.json("ask", QUESTION, "--form", "short")["form"] == "short"
     done = talk.run("ask", QUESTION, "--form", "poem")
     assert done.code == 2 and "timeline" in done.err
+
+
+def test_in_the_embedded_profile_an_endpoint_alone_writes_no_answers(
+    talk: Footnote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That profile quotes, and an endpoint may be there for captions; a named model is used."""
+    with OpenAIStub([REPLY]) as stub:
+        monkeypatch.setenv("FOOTNOTE_ENDPOINT", stub.url)
+        monkeypatch.setenv("FOOTNOTE_EXPANSION", "none")
+        quoted = talk.json("ask", "How do I brush the basket of the inlet valve?")
+        assert quoted["sentences"][0]["text"].startswith("“") and not stub.requests
+        assert "language_calls" in quoted["usage"] and quoted["usage"]["language_calls"] == 0
+        assert talk.run("search", QUESTION).code == talk.run("report", "inlet valve").code == 0
+        assert not stub.requests
+        monkeypatch.setenv("FOOTNOTE_LANGUAGE_MODEL", "openai:stub-model")
+        written = talk.json("ask", QUESTION)
+        assert written["usage"]["language_calls"] == len(stub.requests) == 1
+        monkeypatch.delenv("FOOTNOTE_LANGUAGE_MODEL")
+        monkeypatch.setenv("FOOTNOTE_PROFILE", "auto")
+        assert talk.json("ask", QUESTION)["usage"]["language_calls"] == 1
 
 
 def test_an_abstention_tells_what_is_near_and_what_is_missing(talk: Footnote) -> None:

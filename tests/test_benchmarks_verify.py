@@ -17,11 +17,14 @@ from benchmarks.verify.suite import (
     MORE_TRUE,
     TEXT_KINDS,
     Answer,
+    Case,
     Mutation,
     Pointer,
     Sentence,
+    bare_negations,
     cases,
     evidence_texts,
+    is_plain,
     more_true,
     read_answers,
     read_mutations,
@@ -218,3 +221,20 @@ def test_the_other_true_sentences_cite_what_is_there_and_nothing_held_out() -> N
     }
     rows = [json.loads(line) for line in MORE_TRUE.read_text(encoding="utf-8").splitlines()]
     assert not held_out & {e["video_id"] for row in rows for e in row["evidence"]}
+
+
+def test_a_bare_negation_changes_nothing_but_the_denial() -> None:
+    found = cases(TRUTH)
+    bare = bare_negations(found, found)
+    by_id: dict[str, Case] = {case.id: case for case in found}
+    assert {by_id[each].kind for each in bare} == {"negation"}
+    # "It does burn something" for "It does not burn anything"; no other words
+    assert "m0241" in bare
+    # "The money came from the station alone" for "did not come", "did not pay" for "paid as well"
+    assert "m0242" not in bare
+
+
+def test_plain_is_what_one_cited_sentence_has_the_words_of() -> None:
+    by_id = {case.id: case for case in cases(TRUTH)}
+    assert is_plain(by_id["m0244"]), "Port Ambry, bees and May stand in one line"
+    assert not is_plain(by_id["m0253"]), "the time zone is UTC, no clock is set"

@@ -13,12 +13,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.answer.chat import Chat
 from pipeline.answer.follow_up import reference, resolve
 from pipeline.answer.readings import picked, readings
 from pipeline.answer.rewriting import HISTORY_TOKENS, rewrite
@@ -28,9 +30,22 @@ from pipeline.models.language import ScriptedModel
 from pipeline.settings import Settings
 from pipeline.store.catalog import Catalog
 from pipeline.store.chats import GONE, TURNS_WITH_MOMENTS
-from pipeline.types import Answer, ChatTurn, Citation, Filters, Form, Moment, Sentence, Video
+from pipeline.types import (
+    Answer,
+    ChatTurn,
+    Citation,
+    EvidenceFound,
+    Filters,
+    Form,
+    Moment,
+    QuestionUnderstood,
+    Sentence,
+    SentenceReady,
+    Video,
+)
 from tests.answer_made import moment
 from tests.command import Footnote, write_rows
+from tests.openai_stub import BreakOff, OpenAIStub, Pause
 
 # ---------------------------------------------------------------- turns made by hand
 
@@ -477,6 +492,129 @@ def test_a_model_that_fails_leaves_no_turn(harbour: Footnote) -> None:
         assert len(mine.turns) == 1
 
 
+# ---------------------------------------------------------------- as it comes
+
+PROPOSED = "Maren Oduya proposed the ferry line to Port Ambry"
+
+
+def test_a_turn_comes_in_events_and_is_stored_before_its_answer_is_handed_out(
+    library: Library,
+) -> None:
+    mine = library.chat("talks")
+    first, *between, answer, turn = mine.ask_stream("Who proposed the ferry line to Port Ambry?")
+    assert first == QuestionUnderstood(turn.asked, turn.asked)
+    assert [type(event) for event in between] == [EvidenceFound, SentenceReady]
+    assert isinstance(turn, ChatTurn) and turn.number == 1 and answer == turn.answer
+    assert mine.turns == (turn,)
+    stream = mine.ask_stream("and who proposed the ferry line in the other meeting?")
+    understood = next(stream)
+    assert isinstance(understood, QuestionUnderstood)
+    assert (understood.standalone, understood.videos) == ("Who proposed the ferry line?", ("june",))
+    for event in stream:
+        if isinstance(event, Answer):
+            assert len(mine.turns) == 2
+            break
+    assert library.chat("other").ask("Who proposed the ferry line?").answer.citations
+
+
+def test_readings_and_what_needs_no_search_come_as_events_too(library: Library) -> None:
+    mine = library.chat("talks")
+    asked, answer, turn = mine.ask_stream("When does the meeting begin?")
+    assert isinstance(asked, QuestionUnderstood) and isinstance(turn, ChatTurn)
+    assert asked.clarify == turn.clarify and len(turn.clarify) == 2 and answer == turn.answer
+    mine.ask("Who proposed the ferry line to Port Ambry?")
+    understood, answer, turn = mine.ask_stream("When was that said?")
+    assert isinstance(answer, Answer) and answer.sentences[0].text.startswith("Bram, in Harbour")
+    assert isinstance(turn, ChatTurn)
+    assert understood == QuestionUnderstood(turn.asked, turn.understood)
+    with pytest.raises(UsageError, match="empty"):
+        next(mine.ask_stream(" \u200b "))
+
+
+@contextmanager
+def streaming(harbour: Footnote, *replies: str | Pause) -> Iterator[tuple[Library, OpenAIStub]]:
+    with OpenAIStub(replies) as stub:
+        model = {"language_model": "openai:stub-model", "endpoint": stub.url}
+        settings = SETTINGS.model_copy(update=model)
+        with Library(harbour.library, settings, create=False) as library:
+            yield library, stub
+
+
+def test_a_stream_that_is_left_in_the_middle_stores_nothing_and_ends_the_work(
+    harbour: Footnote,
+) -> None:
+    whole = f"{PROPOSED} [1]."
+    begun = f"{whole} And the meeting went on"
+    with streaming(harbour, whole, Pause(begun), whole) as (library, stub):
+        mine = library.chat("talks")
+        assert mine.ask("Who proposed the ferry line to Port Ambry?").number == 1
+        events = mine.ask_stream("Who proposed the ferry line to Gannet Bay?")
+        shown = next(event for event in events if isinstance(event, SentenceReady))
+        assert shown.sentence.text == f"{PROPOSED}." and not stub.hung_up.is_set()
+        events.close()
+        assert stub.hung_up.wait(10), "the endpoint is not read any more"
+        assert [turn.number for turn in mine.turns] == [1]
+        assert mine.ask("Who proposed the ferry line to Gannet Bay?").number == 2
+
+
+def test_a_model_that_dies_in_the_middle_leaves_a_turn_that_says_so(harbour: Footnote) -> None:
+    with streaming(harbour, BreakOff(f"{PROPOSED} [1]. And the meeting went on")) as (library, _):
+        mine = library.chat("talks")
+        *_, turn = mine.ask_stream("Who proposed the ferry line to Port Ambry?")
+        assert isinstance(turn, ChatTurn) and turn.answer.incomplete
+        assert [s.text for s in turn.answer.sentences] == [f"{PROPOSED}."]
+        assert turn.answer.usage["tokens_estimated"] == 1
+        assert mine.turns[0].answer.incomplete == turn.answer.incomplete
+
+
+def test_several_threads_in_one_chat_do_not_mix_their_turns(harbour: Footnote) -> None:
+    """All streams are under way at once; each turn is stored once and whole, under one name."""
+    questions = [f"Who proposed the ferry line to {place}?" for place in ("Port Ambry", "the bay")]
+    questions = [f"{question} ({n})" for n in range(3) for question in questions]
+    begun = threading.Barrier(len(questions))
+    with Library(harbour.library, SETTINGS, create=False) as library:
+        mine = library.chat()
+        turns: list[ChatTurn] = []
+
+        def ask(question: str) -> None:
+            stream = mine.ask_stream(question)
+            next(stream)
+            begun.wait(30)
+            turns.extend(event for event in stream if isinstance(event, ChatTurn))
+
+        threads = [threading.Thread(target=ask, args=(question,)) for question in questions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(turn.number for turn in turns) == [1, 2, 3, 4, 5, 6]
+        assert {turn.asked for turn in turns} == set(questions)
+        stored = {turn.number: turn for turn in mine.turns}
+        assert all(stored[turn.number] == turn for turn in turns)
+        assert [(chat.session, chat.turns) for chat in library.chats()] == [(mine.session, 6)]
+
+
+def test_two_chats_that_begin_at_once_do_not_get_one_name(harbour: Footnote) -> None:
+    """Neither is named before its first answer is there."""
+    with Library(harbour.library, SETTINGS, create=False) as library:
+        chats = [library.chat() for _ in range(4)]
+        asked = threading.Barrier(len(chats))
+
+        def ask(chat: Chat) -> None:
+            stream = chat.ask_stream("Who proposed the ferry line?")
+            next(stream)
+            asked.wait(30)
+            list(stream)
+
+        threads = [threading.Thread(target=ask, args=(chat,)) for chat in chats]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len({chat.session for chat in chats}) == 4
+        assert [chat.turns for chat in library.chats()] == [1] * 4
+
+
 # ---------------------------------------------------------------- the command
 
 
@@ -549,11 +687,41 @@ def test_ctrl_c_at_the_prompt_leaves(harbour: Footnote) -> None:
     assert at_a_terminal(harbour, ["\x03"])[1] == 130
 
 
-def at_a_terminal(harbour: Footnote, lines: Sequence[str]) -> tuple[str, int]:
-    """What is shown, and the exit code, when each line is typed at a prompt."""
+def test_on_a_terminal_sentences_come_as_they_settle_and_ctrl_c_ends_the_answer(
+    harbour: Footnote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second answer never ends: its first sentence is shown, Ctrl-C leaves it, the chat goes
+    on, and only what was answered is kept."""
+    whole = f"{PROPOSED} [1]."
+    with OpenAIStub([whole, Pause(f"{whole} And the meeting went on"), whole]) as stub:
+        monkeypatch.setenv("FOOTNOTE_ENDPOINT", stub.url)
+        monkeypatch.setenv("FOOTNOTE_LANGUAGE_MODEL", "openai:stub-model")
+        monkeypatch.setenv("FOOTNOTE_EXPANSION", "none")
+        question = "Who proposed the ferry line to Port Ambry?\n"
+        typing = [
+            question,
+            ("answer 1\r\n> ", question),
+            ("Port Ambry. [1]", "\x03"),
+            ("/quit\r\n> ", question),
+            ("answer 2\r\n> ", "\x04"),
+        ]
+        said, code = at_a_terminal(harbour, typing, "--session", "talks")
+        assert stub.hung_up.is_set()
+    assert code == 0 and "interrupted; this question is not kept" in said
+    assert said.count(f"{PROPOSED}. [1]") == 3
+    assert "answer 1" in said and "answer 2" in said and "answer 3" not in said
+    with Catalog(harbour.library) as catalog:
+        assert [turn.number for turn in catalog.turns("talks")] == [1, 2]
+
+
+def at_a_terminal(
+    harbour: Footnote, lines: Sequence[str | tuple[str, str]], *options: str
+) -> tuple[str, int]:
+    """What is shown, and the exit code, when each line is typed at a prompt, or once something
+    else is shown."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "pipeline.apps.cli", "chat"]
-    command += ["--library", str(harbour.library)]
+    command += ["--library", str(harbour.library), *options]
     root = Path(__file__).resolve().parent.parent
     environment = {**os.environ, "PYTHONPATH": str(root), "TERM": "dumb"}
 
@@ -574,8 +742,9 @@ def at_a_terminal(harbour: Footnote, lines: Sequence[str]) -> tuple[str, int]:
     shown = ""
     try:
         for line in lines:
-            shown += _until(ours, "> ")
-            os.write(ours, line.encode())
+            mark, typing = line if isinstance(line, tuple) else ("> ", line)
+            shown += _until(ours, mark)
+            os.write(ours, typing.encode())
         until = time.monotonic() + 30
         while process.poll() is None and time.monotonic() < until:
             shown += _until(ours, "\0", 2)
@@ -589,9 +758,9 @@ def at_a_terminal(harbour: Footnote, lines: Sequence[str]) -> tuple[str, int]:
 
 
 def _until(terminal: int, mark: str, seconds: float = 20) -> str:
-    """What the terminal shows until it ends with `mark`, or is closed."""
+    """What the terminal shows until `mark` is there, or it is closed."""
     shown, until = "", time.monotonic() + seconds
-    while time.monotonic() < until and not shown.endswith(mark):
+    while time.monotonic() < until and mark not in shown:
         if select.select([terminal], [], [], 0.2)[0]:
             try:
                 piece = os.read(terminal, 65536)

@@ -19,7 +19,6 @@ from llama_index.core.schema import NodeRelationship, QueryBundle
 from llama_index.llms.openai_like import OpenAILike
 
 from pipeline import Library
-from pipeline.errors import UsageError
 from pipeline.models.language import ScriptedModel
 from pipeline.settings import Settings
 from pipeline.types import Filters
@@ -234,6 +233,12 @@ def test_a_chat_engine_streams(written: Library) -> None:
     assert len(engine.chat_history) == 4
 
 
-def test_a_history_from_elsewhere_is_refused(written: Library) -> None:
-    with pytest.raises(UsageError, match="the library keeps"):
-        written.as_chat_engine().chat("And then?", chat_history=[ChatMessage(content="Hi")])
+def test_a_history_of_ones_own_is_understood_and_not_kept(written: Library) -> None:
+    engine = written.as_chat_engine()
+    history = [
+        ChatMessage(role="user", content="Which bird hunts voles?"),
+        ChatMessage(role="assistant", content="An owl."),
+    ]
+    response = engine.chat("When does the owl hunt voles?", chat_history=history)
+    assert "at dusk" in str(response)
+    assert engine.chat_history == [] and written.chats() == []

@@ -21,11 +21,11 @@ from pipeline.models.language import (
     find_local_endpoint,
     list_models,
     load_language_model,
-    without_thoughts,
     wrap,
 )
+from pipeline.models.replies import after_thoughts, answer_of
 from pipeline.settings import Settings
-from pipeline.types import LanguageModel
+from pipeline.types import LanguageModel, Reply
 from tests import checkpoints
 from tests.openai_stub import BreakOff, Clock, Garbage, Hang, OpenAIStub, Request, Status
 
@@ -78,11 +78,12 @@ def model(
 def test_a_model_completes_and_streams_the_same(model: LanguageModel) -> None:
     reply = model.complete("what is that in the sky", system="the system prompt")
     assert reply.text.strip() == reply.text != ""
-    if "mock" not in model.name:
-        assert reply.prompt_tokens >= 9 and reply.completion_tokens > 0
-    pieces = list(model.stream("what is that in the sky", system="the system prompt"))
+    assert reply.prompt_tokens >= 9 and reply.completion_tokens > 0
+    assert reply.estimated == ("mock" in model.name)
+    *pieces, whole = model.stream("what is that in the sky", system="the system prompt")
     assert len(pieces) > 1
-    assert "".join(pieces).strip() == reply.text
+    assert "".join(map(str, pieces)).strip() == reply.text
+    assert whole == reply, "it took the same"
     assert model.name and ":" in model.name
 
 
@@ -124,6 +125,46 @@ def test_a_stream_arrives_while_it_is_made() -> None:
         assert stub.requests[0].body["stream"] is True
         with pytest.raises(ModelUnavailable, match=r"127\.0\.0\.1.*stub-model.*broke off"):
             list(pieces)
+
+
+def test_the_tokens_of_a_stream_are_those_that_the_endpoint_counts() -> None:
+    with OpenAIStub(["Fees rise [1]."]) as stub:
+        *_, reply = ask(stub).stream("Why is that?", "Cite.")
+    assert reply == Reply("Fees rise [1].", 4, 3)
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_tokens_that_nobody_counts_are_estimated_and_said_to_be(counts: bool) -> None:
+    """A server may pass over the wish to have them counted, or refuse it: then it is asked again
+    without it, and never asked for it from then on."""
+
+    def reply(request: Request) -> str | Status:
+        refused = counts and "stream_options" in request.body
+        return Status(400, "Unknown parameter: 'stream_options'.") if refused else "Fees rise [1]."
+
+    with OpenAIStub(reply, counts=False) as stub:
+        model = ask(stub)
+        for _ in range(2):
+            *pieces, whole = model.stream("Why is that?", "Cite.")
+            assert "".join(map(str, pieces)) == "Fees rise [1]."
+            assert whole == Reply("Fees rise [1].", 5, 4, estimated=True)
+    asked = ["stream_options" in request.body for request in stub.requests]
+    assert asked == ([True, False, False] if counts else [True, True])
+
+
+def test_a_prompt_that_is_refused_is_not_sent_twice() -> None:
+    with OpenAIStub([Status(400, "context length exceeded")]) as stub:
+        with pytest.raises(ModelUnavailable, match="context length"):
+            list(ask(stub).stream("hello"))
+        assert len(stub.requests) == 1
+
+
+def test_nonsense_for_counts_is_none() -> None:
+    usage = {"prompt_tokens": "many", "completion_tokens": None}
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Fees rise."}}
+    body = json.dumps({"id": "x", "choices": [choice], "usage": usage}).encode()
+    with OpenAIStub([Garbage(body, "application/json")]) as stub:
+        assert ask(stub).complete("Why is that?") == Reply("Fees rise.", 4, 3, estimated=True)
 
 
 # ---------------------------------------------------------------- what comes back wrong
@@ -266,10 +307,10 @@ def test_a_failure_in_an_llm_that_the_caller_made_is_a_missing_model() -> None:
     ],
 )
 def test_reasoning_before_the_answer_is_left_out(text: str, answer: str) -> None:
-    assert without_thoughts(text) == answer
+    assert answer_of(text) == answer
     for cut in itertools.chain(range(len(text)), [None]):
         pieces = list(text) if cut is None else [text[:cut], text[cut:]]
-        with_pieces = "".join(language._after_thoughts(pieces))
+        with_pieces = "".join(after_thoughts(pieces))
         assert with_pieces.strip() == answer, pieces
 
 
@@ -329,7 +370,7 @@ def test_the_fake_echoes_or_keeps_to_its_script(tmp_path: Path) -> None:
 def test_a_scripted_model_remembers_what_it_was_asked() -> None:
     model = ScriptedModel(["one", "two three"])
     assert model.complete("first", "be brief").text == "one"
-    assert "".join(model.stream("second")) == "two three"
+    assert list(model.stream("second")) == ["two", " three", Reply("two three", 1, 2)]
     assert model.prompts == [("first", "be brief"), ("second", "")]
     with pytest.raises(ModelUnavailable, match="no reply left"):
         model.complete("third")

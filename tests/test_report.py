@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -313,14 +314,40 @@ def test_nothing_in_a_video_can_write_html(embedder: Embedder, url: str) -> None
     page = Tags()
     page.feed(html(made))
     assert {tag for tag, _ in page.tags} <= {
-        "html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "nav", "ol", "li", "a",
-        "span", "sup", "strong", "q",
+        "html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "nav", "ol", "ul",
+        "li", "a", "span", "sup", "q",
     }  # fmt: skip
     links = [attributes.get("href") or "" for tag, attributes in page.tags if tag == "a"]
     assert all(link.startswith(("#", "https://x.example/")) for link in links)
     assert "<script>alert(1)</script>" in page.text
     anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     assert {link[1:] for link in links if link.startswith("#")} <= anchors
+
+
+def test_a_page_shows_who_says_a_quotation_and_lists_the_sources_by_video(
+    embedder: Embedder,
+) -> None:
+    made = report(embedder, None)
+    page = html(made)
+    for section in made.sections:  # each on a line of its own, with its video under it
+        for sentence in section.sentences:
+            quote = next(c for c in made.citations if c.marker == sentence.citations[0])
+            assert f'<span class="by">{quote.title}, {quote.date[:10]}' in page or not quote.date
+    headings = re.findall(r"<h3>([^<]+?) ?<", page)
+    assert len(headings) == len(set(headings)) == len(made.videos)
+    numbers = [int(n) for n in re.findall(r'<li class="source" id="c(\d+)"', page)]
+    assert sorted(numbers) == [citation.marker for citation in made.citations]
+
+
+def test_what_is_doubtful_is_marked_and_the_mark_is_explained(embedder: Embedder) -> None:
+    made = report(embedder, writer(building, storm))
+    first = made.sections[0]
+    doubted = replace(first.sentences[0], verdict="partly")
+    section = replace(first, sentences=(doubted, *first.sentences[1:]))
+    for write in (html, markdown):
+        assert "partly" not in write(made)
+        shown = write(replace(made, sections=(section, *made.sections[1:])))
+        assert shown.count("partly carried by its source") >= 1
 
 
 def test_nothing_in_a_video_can_format_markdown(embedder: Embedder) -> None:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from pipeline.answer.wording import content_stems, negations
 from pipeline.errors import UsageError
+from pipeline.ingest.sentences import sentences
 from pipeline.types import Source
 
 HERE = Path(__file__).resolve().parent
@@ -38,6 +40,11 @@ KINDS: tuple[Kind, ...] = (*TEXT_KINDS, *EVIDENCE_KINDS)
 # One moment: a video's id, start and end in seconds, as they stand in the rows.
 Pointer = tuple[str, float, float]
 PERCEIVED: Mapping[str, Source] = {"speech": "speech", "screen": "screen", "scene": "caption"}
+
+# Stems that come and go with a "not": "does not burn anything", "does burn something".
+_WITH_NEGATION = frozenset(
+    ("yes", "someth", "anyth", "noth", "someon", "anyon", "ever", "either", "neither", "yet")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +203,40 @@ def more_true(sample_truth: Path, corpus: Path | None = None) -> list[Case]:
             row["library"],
             False,
             row["text"],
-            "",
+            row.get("question", ""),
             _cited(_pointers(row["evidence"]), rows),
         )
         for row in _rows(MORE_TRUE)
         if row["library"] in libraries[: 1 + bool(corpus)]
     ]
+
+
+def bare_negations(some: Sequence[Case], originals: Sequence[Case]) -> frozenset[str]:
+    """Ids of the false sentences that say the true one with a "not" more or less, and nothing
+    else: their content words are the same, but for those that come and go with a "not"."""
+    by_id = {case.id: case.sentence for case in originals}
+    true = {each.id: by_id.get(f"{each.of}.{each.sentence}", "") for each in read_mutations()}
+    return frozenset(
+        case.id
+        for case in some
+        if case.kind == "negation"
+        and _without_negation(case.sentence) == _without_negation(true[case.id])
+        and negations(case.sentence) != negations(true[case.id])
+    )
+
+
+def is_plain(case: Case, least: float = 0.5) -> bool:
+    """Whether one cited sentence has at least that share of the content words, so that what is
+    denied is said there in the same words."""
+    wanted = set(content_stems(case.sentence))
+    parts = (row.text[a:b] for row in case.evidence for a, b in sentences(row.text, lines=True))
+    shared = max(len(wanted & set(content_stems(part))) for part in parts)
+    return shared >= least * len(wanted)
+
+
+def _without_negation(text: str) -> list[str]:
+    kept = (stem for stem in content_stems(text) if not negations(stem))
+    return sorted(stem for stem in kept if stem not in _WITH_NEGATION)
 
 
 def _case(

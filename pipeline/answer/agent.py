@@ -9,7 +9,7 @@ The best answer so far wins, a later one only when more speaks for it. Every ste
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -157,15 +157,26 @@ class _Agent:
         looked = chosen.action == "look" and bool(found)
         self.fruitless = 0 if fresh or looked else self.fruitless + 1
         count = sum(bool(passage_ids([m]) & fresh) for m in found) if fresh else int(looked)
+        alone = self._alone(chosen, found)
         if not count:
-            self._note(chosen, told or "nothing new", 0, None, spent, began)
+            self._note(chosen, told or "nothing new", 0, alone, spent, began)
             return ""
         self.seen |= fresh
         self.moments = merged(self.moments, found, self.bounds.moments * 3 // 2)
         made, answering = self._answered(SearchResult(self.question, self.moments, {}))
+        if alone is not None and better(self.question, alone, made):
+            made = alone
         told = told or f"{count} new moment{'s' * (count != 1)}"
         self._note(chosen, told, count, made, spent + answering, began)
         return ""
+
+    def _alone(self, chosen: Next, found: Sequence[Moment]) -> Answer | None:
+        """The answer from what a zoom found and nothing else, where that costs no call: words
+        weigh more among the few of one video, and what is like them elsewhere does not distract.
+        """
+        if chosen.action != "zoom" or not found or self.chooser is not None:
+            return None
+        return self._answered(SearchResult(self.question, tuple(found), {}))[0]
 
     def finished(self, stopped: str, failed: str) -> Answer:
         assert self.best is not None

@@ -9,7 +9,6 @@ can do more than a step that the loop would allow anyway (invariant 9).
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from pipeline.answer.agent_rules import LOOK_SECONDS, Next, said_alike
+from pipeline.models.replies import UnreadableReply, json_object
 from pipeline.prompts import Prompt, as_data, load_prompt
 from pipeline.types import Answer, LanguageModel, Moment, Spent
 
@@ -163,17 +163,13 @@ def videos_of(moments: Sequence[Moment]) -> list[str]:
 
 def read_next(text: str, draft: Draft, length: Length) -> Next | str:
     """The step that a reply asks for, or what is wrong with it in a few words."""
-    begin = text.find("{")
-    if begin < 0:
-        return "there is no JSON object in it"
     try:
-        found, _ = json.JSONDecoder().raw_decode(text, begin)
-        reply = _Reply.model_validate(found)
+        reply = _Reply.model_validate(json_object(text))
     except ValidationError as error:
         first = error.errors()[0]
         return f"{'.'.join(str(part) for part in first['loc']) or 'it'}: {first['msg']}"
-    except (ValueError, RecursionError):
-        return "the JSON is broken or cut off"
+    except UnreadableReply as error:
+        return str(error)
     why = as_data(reply.missing)[:_QUERY]
     if reply.enough or reply.action == "answer":
         return Next("answer", why or "the model finds the answer enough")

@@ -6,13 +6,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.answer.asking import finished_parts, request
-from pipeline.answer.contradictions import contradictions
+from pipeline.answer.asking import drawn, finished_parts, request, usage_of
+from pipeline.answer.contradictions import contradictions, later_first, otherwise
 from pipeline.answer.evidence import (
     Evidence,
     Transcripts,
-    as_lines,
-    as_shown,
+    as_quote,
     candidates,
     numbered,
 )
@@ -22,8 +21,10 @@ from pipeline.answer.forms import SPREAD, chosen_form
 from pipeline.answer.generate import Settled, read_reply, settle
 from pipeline.answer.nearby import nearby
 from pipeline.answer.once import EmbedOnce, ReadOnce
+from pipeline.answer.planted import unplanted
 from pipeline.answer.selection import select
 from pipeline.answer.sight import Sight
+from pipeline.answer.tight import cited_tightly
 from pipeline.answer.verify import WEIGHT, Verifier
 from pipeline.answer.verify_model import Cascade
 from pipeline.answer.wording import words
@@ -36,6 +37,7 @@ from pipeline.types import (
     EvidenceFound,
     Form,
     LanguageModel,
+    Reply,
     SearchResult,
 )
 
@@ -89,8 +91,8 @@ def stream_answer(
     """As `answer_question`: the evidence found, each sentence once it was checked, the answer.
 
     A model that fails midway leaves what was settled, and the answer says why it is `incomplete`;
-    one that fails before any sentence raises. A streamed reply counts no tokens. Where a
-    `verifier` judges, the reply is drawn whole, so that it is asked once.
+    one that fails before any sentence raises. Where a `verifier` judges, the reply is drawn whole,
+    so that it is asked once.
     """
     given = (transcripts, embedder, language_model, settings, form, sight, verifier)
     return _events(_task(question, result, *given), stream=verifier is None)
@@ -111,6 +113,7 @@ class _Task:
     verifier: Verifier | None
     settings: Settings
     form: Form
+    withheld: tuple[str, ...]  # what speaks to a model: none is shown it
     evidence: Sequence[Evidence]
     pictures: Sequence[Evidence]
     began: float
@@ -134,7 +137,8 @@ def _task(
     settings, wanted = settings or Settings(), chosen_form(question, form)
     read, once = ReadOnce(transcripts), EmbedOnce(embedder)
     tokens = min(EVIDENCE_TOKENS, settings.context_window // 2)
-    found = candidates(result.moments, read)
+    every = candidates(result.moments, read)
+    found = unplanted(every, question) if model or sight else every
     chosen = select(question, found, result.moments, once, tokens, spread=wanted in SPREAD)
     evidence = numbered(chosen, read)
     pictures: Sequence[Evidence] = ()
@@ -150,6 +154,7 @@ def _task(
         verifier,
         settings,
         wanted,
+        tuple(c.statement.text for c in every if c not in found),
         evidence,
         pictures,
         began,
@@ -171,6 +176,9 @@ class _Tally:
     )  # fmt: skip
     confidence: float = 0.0
     incomplete: str = ""
+
+    def took(self, reply: Reply) -> None:
+        self.usage |= usage_of(reply)
 
 
 def _events(task: _Task, *, stream: bool) -> Iterator[AnswerEvent]:
@@ -194,6 +202,7 @@ def _events(task: _Task, *, stream: bool) -> Iterator[AnswerEvent]:
 
 def _answer(task: _Task, tally: _Tally, notes: Footnotes, took: Mapping[str, float]) -> Answer:
     sentences, result = tuple(notes.sentences), task.result
+    differing = _contradictions(task, notes)  # which may add citations
     carried = any(WEIGHT[sentence.verdict] > 0 for sentence in sentences)
     total = {"total": result.took_ms.get("total", 0.0) + sum(took.values())}
     return Answer(
@@ -204,30 +213,41 @@ def _answer(task: _Task, tally: _Tally, notes: Footnotes, took: Mapping[str, flo
         sentences=sentences,
         citations=notes.citations,
         moments=result.moments,
-        usage={**tally.usage, "evidence": len(task.evidence)},
+        usage={**tally.usage, **_made_from(task)},
         took_ms={**result.took_ms, **took, **total},
         form=task.form,
         nearby=() if carried else nearby(result.moments),
-        contradictions=_contradictions(task, notes),
+        contradictions=differing,
         incomplete=tally.incomplete,
     )
 
 
+def _made_from(task: _Task) -> dict[str, float]:
+    shown: dict[str, float] = {"evidence": len(task.evidence)}
+    return {**shown, "withheld_lines": len(task.withheld)} if task.withheld else shown
+
+
 def _contradictions(task: _Task, notes: Footnotes) -> tuple[tuple[int, int], ...]:
-    """None in a timeline: it tells how things came to be different."""
+    """None in a timeline: it tells how things came to be different. What says otherwise and is
+    not cited gets a citation that no sentence has."""
     if task.form == "timeline":
         return ()
-    return contradictions(notes.sentences, notes.citations, task.embedder)
+    pairs = contradictions(notes.sentences, notes.citations, task.embedder)
+    given = notes.sentences, notes.citations, task.evidence, task.embedder
+    for cited, item in otherwise(*given, pairs):
+        added = notes.beside(item)
+        if added is not None:
+            pairs += (later_first(cited, added),)
+    return tuple(sorted(pairs))
 
 
 def _settled(task: _Task, tally: _Tally, *, stream: bool) -> Iterator[Settled]:
     """The sentences that may be shown, in order; `tally` is complete when they are drawn."""
     if task.model is None:
-        found = extract(task.question, task.evidence, task.embedder)
+        found = extract(task.question, task.evidence, task.embedder, task.result.moments)
         tally.confidence = found.confidence
-        for item in found.quoted:
-            quote = f"“{as_shown(as_lines(item.statement.text))}”"
-            yield Settled(quote, ((item, "supported"),), "supported")
+        quotes = [Settled(as_quote(i), ((i, "supported"),), "supported") for i in found.quoted]
+        yield from cited_tightly(quotes, task.evidence, task.embedder)
     elif task.evidence:
         yield from _written_by_model(task, task.model, tally, stream=stream)
 
@@ -253,8 +273,10 @@ def _written_by_model(
                 task.verifier,
                 strike=strike,
                 asked=task.question,
+                withheld=task.withheld,
             )
             usage["dropped_sentences"] += dropped
+            shown = cited_tightly(shown, task.evidence, task.embedder, task.verifier)
             if isinstance(task.verifier, Cascade):
                 usage |= task.verifier.effort.usage()
             for sentence in shown:
@@ -282,13 +304,9 @@ def _reply(task: _Task, model: LanguageModel, tally: _Tally, *, stream: bool) ->
         task.question, task.evidence, task.form, task.settings.prompt_folders, task.pictures
     )
     if stream:
-        tally.usage["language_calls"] = 1
-        yield from finished_parts(model.stream(prompt, system=system))
+        pieces = model.stream(prompt, system=system)
+        yield from finished_parts(drawn(pieces, f"{system} {prompt}", tally.took))
         return
     reply = model.complete(prompt, system=system)
-    tally.usage |= {
-        "language_calls": 1,
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-    }
+    tally.took(reply)
     yield reply.text

@@ -8,14 +8,15 @@ next one tells: "It was built in 1887. [4]" may go on with "[5]".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.answer.evidence import Evidence, render
 from pipeline.answer.generate import MARKER
 from pipeline.ingest.sentences import sentences
+from pipeline.models.replies import estimated_reply
 from pipeline.prompts import as_data, load_prompt
-from pipeline.types import Form
+from pipeline.types import Form, Reply
 
 _THOUGHT_OPEN = re.compile(r"<(?:think|thinking|reasoning)>", re.IGNORECASE)
 _THOUGHT_CLOSE = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
@@ -44,6 +45,35 @@ def request(
         question=as_data(question), evidence=render(evidence), form=shown
     )
     return prompt, load_prompt("answer_system", folders).render()
+
+
+def usage_of(reply: Reply) -> dict[str, float]:
+    """What one call of a language model took, to stand in `Answer.usage`: `tokens_estimated` is
+    there where nobody counted them."""
+    usage: dict[str, float] = {
+        "language_calls": 1,
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+    }
+    return {**usage, "tokens_estimated": 1} if reply.estimated else usage
+
+
+def drawn(
+    pieces: Iterable[str | Reply], asked: str, took: Callable[[Reply], None]
+) -> Iterator[str]:
+    """The texts of a streamed reply to `asked`; `took` is called with what it has taken, of one
+    that breaks off with an estimate."""
+    said: list[str] = []
+    reply: Reply | None = None
+    try:
+        for piece in pieces:
+            if isinstance(piece, Reply):
+                reply = piece
+            else:
+                said.append(piece)
+                yield piece
+    finally:
+        took(reply or estimated_reply("".join(said), asked))
 
 
 def finished_parts(pieces: Iterable[str]) -> Iterator[str]:

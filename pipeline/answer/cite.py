@@ -1,72 +1,86 @@
-"""Citations: a moment tightened to the words that carry a claim, and the link that opens them."""
+"""Citations: a moment tightened to the words that carry a claim, and the link that opens them.
+
+A citation's quote is exact; its interval is made to be listened to. So it begins a breath before
+the first word, ends one after the last, and lasts long enough to be followed (`clip`).
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, quote, urlencode, urlsplit, urlunsplit
 
-import numpy as np
-from numpy.typing import NDArray
+from pipeline.answer.statements import Statement
+from pipeline.types import Citation, Segment, Verdict, Video
 
-from pipeline.answer.evidence import Transcripts, gather
-from pipeline.answer.statements import Statement, one_line
-from pipeline.answer.wording import content_stems
-from pipeline.types import Citation, Embedder, Moment, Segment, Verdict, Video
+# Seconds before the first and after the last word, where these are known to the word. The times of
+# a subtitle have such a margin of their own.
+LEAD_IN, LEAD_OUT = 0.3, 0.3
+HEARABLE = 2.0  # seconds that a clip lasts at least, where the video does
 
-# Words and meaning count alike: names and numbers need the first, paraphrase the second.
-WORD_WEIGHT = 0.5
-_YOUTUBE = frozenset(("youtube.com", "youtu.be", "youtube-nocookie.com"))
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
+_YOUTUBE = frozenset(("youtube.com", "youtube-nocookie.com"))
+_YOUTUBE_PATH = re.compile(r"/(?:embed|shorts|live|v|e)/([\w-]+)/?$")
+_YOUTUBE_ID = re.compile(r"[\w-]+")
 
 
-def make_citation(marker: int, statement: Statement, video: Video, verdict: Verdict) -> Citation:
-    """The citation of one statement; its quote is the statement's stored text, unchanged."""
+def make_citation(
+    marker: int, statement: Statement, video: Video, verdict: Verdict, segments: Sequence[Segment]
+) -> Citation:
+    """The citation of one statement; its quote is the statement's stored text, unchanged.
+
+    `segments` are the video's: the clip reaches into the silence between them.
+    """
+    start, end = clip(statement, video, segments)
     return Citation(
         marker=marker,
         video_id=statement.video_id,
         title=video.title,
-        start=statement.start,
-        end=statement.end,
+        start=start,
+        end=end,
         quote=statement.text,
         source=statement.source,
         verdict=verdict,
-        link=link(video, statement.start),
+        link=link(video, start),
+        date=video.date,
         speaker=statement.speaker,
     )
 
 
-def tighten(
-    claim: str, moment: Moment, transcripts: Transcripts, embedder: Embedder
-) -> Statement | None:
-    """The statement of `moment` that says most of what `claim` says; None when nothing is citable.
+def clip(statement: Statement, video: Video, segments: Sequence[Segment]) -> tuple[float, float]:
+    """(start, end) of what a citation opens, in seconds: all the statement's words, and never
+    outside the video.
 
-    Cost: one embedding of the claim and of every statement in the moment.
+    Timed words get `LEAD_IN` and `LEAD_OUT`, as far as nothing else is said there: a clip does not
+    begin inside another word. What is shorter than `HEARABLE` then goes on into what follows, so
+    that the words stay at its beginning; only where the video ends does it begin earlier.
     """
-    found = [item.statement for item in gather([moment], transcripts, tokens=10_000)]
-    if not found:
-        return None
-    scores = affinity([claim], found, embedder)[0]
-    return found[int(np.argmax(scores))]
+    length = video.duration or max([statement.end, *(s.end for s in segments)])
+    start, end = max(0.0, statement.start), min(statement.end, length)
+    if any(segment.words for segment in statement.segments):
+        near = list(_heard(statement, segments))
+        before = max((t for _, t in near if t <= start), default=0.0)
+        after = min((t for t, _ in near if t >= end), default=length)
+        start = max(before, start - LEAD_IN)
+        end = min(after, end + LEAD_OUT, length)
+    end = max(end, min(start + HEARABLE, length))
+    start = min(start, max(0.0, end - HEARABLE))
+    return (start, end) if start < end else (statement.start, statement.end)
 
 
-def affinity(
-    claims: Sequence[str], found: Sequence[Statement], embedder: Embedder
-) -> NDArray[np.float64]:
-    """(claims, statements): half cosine, half the share of the claim's words in the statement."""
-    vectors = embedder.embed([*claims, *(one_line(s.text) for s in found)])
-    cosine = vectors[: len(claims)] @ vectors[len(claims) :].T
-    shares = [[word_share(claim, s) for s in found] for claim in claims]
-    return WORD_WEIGHT * np.array(shares) + (1 - WORD_WEIGHT) * cosine.astype(np.float64)
-
-
-def word_share(claim: str, statement: Statement) -> float:
-    """Share of the claim's distinct content words that the statement has, 0 when it has none."""
-    language = statement.language or "en"
-    wanted = set(content_stems(claim, language))
-    return len(wanted & set(content_stems(statement.text, language))) / max(1, len(wanted))
+def _heard(statement: Statement, segments: Sequence[Segment]) -> Iterator[tuple[float, float]]:
+    """(start, end) of what is said around a statement: words where they are timed."""
+    begin, stop = statement.start - 1.0, statement.end + 1.0
+    for segment in segments:
+        if segment.source != statement.source or segment.end < begin or segment.start > stop:
+            continue
+        spans = [(word.start, word.end) for word in segment.words]
+        for start, end in spans or [(segment.start, segment.end)]:
+            # What cannot be is no time at all (comparing with NaN is false).
+            if segment.start <= start < end <= segment.end:
+                yield start, end
 
 
 def resolves(citation: Citation, segments: Sequence[Segment]) -> bool:
@@ -74,18 +88,20 @@ def resolves(citation: Citation, segments: Sequence[Segment]) -> bool:
 
     `segments` are the video's. The quote must be a contiguous part of consecutive segments of
     one language joined by single spaces, and those segments must overlap the citation's interval.
+    What is flagged as invented is no such text.
     """
     if not citation.quote.strip():
         return False
-    for language in {s.language for s in segments if s.source == citation.source}:
+    own = [s for s in segments if s.source == citation.source and not s.invented]
+    for language in {segment.language for segment in own}:
         near = [
-            segment
-            for segment in segments
-            if (segment.source, segment.language) == (citation.source, language)
+            segment.text
+            for segment in own
+            if segment.language == language
             and segment.start <= citation.end
             and segment.end >= citation.start
         ]
-        if citation.quote in " ".join(segment.text for segment in near):
+        if citation.quote in " ".join(near):
             return True
     return False
 
@@ -97,23 +113,41 @@ def link(video: Video, start: float) -> str:
     """An address that opens the video at `start`; "" when it has neither a path nor a web address.
 
     A file is preferred: it is what was indexed. Players count fragments in seconds (Media
-    Fragments URI 1.0, section 4.2.1); YouTube has its own `t`, in whole seconds.
+    Fragments URI 1.0, section 4.2.1); YouTube's page has its own `t`, in whole seconds.
     """
     if video.path:
         return f"{Path(video.path).absolute().as_uri()}#t={seconds(start)}"
     try:
         parts = urlsplit(video.url)
-        host = (parts.hostname or "").removeprefix("www.").removeprefix("m.")
+        host = (parts.hostname or "").removeprefix("www.")
     except ValueError:  # an address that cannot be read opens nothing
         return ""
     if parts.scheme not in ("http", "https") or not host or _UNSAFE.search(video.url):
         return ""
-    if host in _YOUTUBE:
-        name = "start" if parts.path.startswith("/embed/") else "t"
-        kept = [(k, v) for k, v in parse_qsl(parts.query) if k not in ("t", "start")]
-        query = urlencode([*kept, (name, str(math.floor(start)))], quote_via=quote)
-        return urlunsplit(parts._replace(query=query, fragment=""))
+    if host == "youtu.be" or host.removeprefix("m.").removeprefix("music.") in _YOUTUBE:
+        return _youtube(parts, host, start)
+    if parts.fragment[:1] in ("/", "!"):  # it says which page it is: another would open
+        return video.url
     return urlunsplit(parts._replace(fragment=f"t={seconds(start)}"))
+
+
+def _youtube(parts: SplitResult, host: str, start: float) -> str:
+    """The page that plays a video, whatever address names it, with the playlist it is seen in.
+
+    An embedded player's address does not open by itself, and a short's ignores the time. An
+    address that names no video, such as that of a playlist, stays as it is.
+    """
+    asked = parse_qs(parts.query)
+    if host == "youtu.be":
+        named = parts.path.strip("/")
+    else:
+        inside = _YOUTUBE_PATH.match(parts.path)
+        named = inside[1] if inside else asked.get("v", [""])[0]
+    if not _YOUTUBE_ID.fullmatch(named) or named == "videoseries":
+        return urlunsplit(parts._replace(fragment=""))
+    kept = {"v": named} | {name: asked[name][0] for name in ("list",) if name in asked}
+    query = urlencode(kept | {"t": str(math.floor(start))}, quote_via=quote)
+    return f"https://www.youtube.com/watch?{query}"
 
 
 def seconds(start: float) -> str:

@@ -188,6 +188,11 @@ def as_shown(text: str) -> str:
     return one_line(plain)
 
 
+def as_quote(item: Evidence) -> str:
+    """The statement as an answer without a language model shows it."""
+    return f"“{as_shown(as_lines(item.statement.text))}”"
+
+
 def clock(seconds: float) -> str:
     """`mm:ss`, `h:mm:ss` from an hour on; whole seconds, rounded down as players show them."""
     minutes, second = divmod(int(seconds), 60)

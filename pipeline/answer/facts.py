@@ -60,7 +60,8 @@ _SYMBOLS = "$€£"
 _AFTER = re.compile(r"[\s-]*(%|°c?|[^\W\d_]+)(?:[\s-]+([^\W\d_]+))?", re.IGNORECASE)
 # Without a number of its own: "an hour and a half", "half an hour", "a week"
 _HALF_MORE = re.compile(
-    r"\b(?:an?|one) (\w+) and a half\b|\b(\S+) and a half (\w+)\b|\b(\S+) (\w+) and a half\b"
+    r"\b(?:an?|one|another) (\w+) and a half\b|\b(\S+) and a half (\w+)\b"
+    r"|\b(\S+) (\w+) and a half\b"
 )
 _HALF = re.compile(r"\bhalf(?: an?)?[ -](\w+)\b")
 _COUPLE = re.compile(r"\bcouple of (\w+)\b")
@@ -83,12 +84,15 @@ _TIMES = {
 class Quantity:
     """A value and its unit, "" where none is known; `value` in the form of `numerals`.
 
-    `worded`: "a week", "half an hour", which state no number of their own.
+    `worded`: "a week", "half an hour", which state no number of their own. `begin` and `end` are
+    the characters of the number.
     """
 
     value: str
     unit: str = ""
     worded: bool = False
+    begin: int = 0
+    end: int = 0
 
     @property
     def measure(self) -> tuple[str, Decimal] | None:
@@ -104,9 +108,9 @@ class Quantity:
 
 def quantities(text: str) -> list[Quantity]:
     """Every number that `text` states, in order, with the unit that stands beside it."""
-    folded = text.casefold().replace("per cent", "percent")
+    folded = text.casefold().replace("per cent", " percent")
     found = [
-        Quantity(value, _unit_before(folded, begin) or _unit_after(folded, end))
+        Quantity(value, _unit_before(folded, begin) or _unit_after(folded, end), False, begin, end)
         for value, begin, end in placed_numbers(folded)
     ]
     return [*found, *_worded(folded)]
@@ -135,19 +139,19 @@ def _unit(word: str) -> str:
 def _worded(text: str) -> Iterator[Quantity]:
     for found in _HALF_MORE.finditer(text):
         if found.group(1) and (unit := _unit(found.group(1))):
-            yield Quantity("1.5", unit, True)
+            yield Quantity("1.5", unit, True, *found.span())
         for number, word in (found.group(2, 3), found.group(4, 5)):
             if word and (unit := _unit(word)):
                 for value, *_ in placed_numbers(number):
-                    yield Quantity(f"{value}.5", unit, True)
+                    yield Quantity(f"{value}.5", unit, True, *found.span())
     for found in _HALF.finditer(text):
         if unit := _unit(found.group(1)):
-            yield Quantity("0.5", unit, True)
+            yield Quantity("0.5", unit, True, *found.span())
     for found in _COUPLE.finditer(text):
         if unit := _unit(found.group(1)):
-            yield Quantity("2", unit, True)
+            yield Quantity("2", unit, True, *found.span())
     for found in _ONE.finditer(text):
-        yield Quantity("1", found.group(1), True)
+        yield Quantity("1", found.group(1), True, *found.span())
 
 
 def rates(text: str) -> frozenset[str]:
@@ -166,13 +170,19 @@ def codes(text: str) -> frozenset[str]:
     return frozenset(
         _squeezed(found.group())
         for found in _CODE.finditer(text)
-        if not re.fullmatch(r"[\d.,:]*\d(?:st|nd|rd|th|s)?", found.group().casefold())
+        if not re.fullmatch(r"[\d.,:]*\d(?:st|nd|rd|th|s|k)?", found.group().casefold())
     )
 
 
 def has_code(code: str, text: str) -> bool:
-    """Whether a text has it, in digits or in words: "one of two" is 1-of-2."""
-    return code in _squeezed(text) or code in _squeezed(_digits(text.casefold()))
+    """Whether a text has it, in digits or in words: "one of two" is 1-of-2, "version 0" v0."""
+    if code in _squeezed(text) or code in _squeezed(digits(text.casefold())):
+        return True
+    short = re.fullmatch(r"([^\W\d_]+)(\d+)", code)
+    if not short:
+        return False
+    written = rf"\b{short[1]}[^\W\d_]*[\s-]?{short[2]}\b"
+    return bool(re.search(written, digits(text.casefold())))
 
 
 def _squeezed(text: str) -> str:
@@ -236,7 +246,7 @@ class Dates:
 def dates(text: str) -> Dates:
     """English dates and times of day, whatever their form; ISO dates too."""
     plain = _MAYBE.sub("might", text).casefold()
-    folded = _digits(plain)
+    folded = digits(plain)
     iso = [tuple(int(part) if part else 0 for part in m.groups()) for m in _ISO.finditer(plain)]
     iso += [(int(y), int(m), int(d)) for d, m, y in _SLASHES.findall(plain) if int(m) <= 12]
     days = {(_MONTH[month], int(day)) for day, month in _DAY_MONTH.findall(folded)}
@@ -259,7 +269,7 @@ def dates(text: str) -> Dates:
     )
 
 
-def _digits(text: str) -> str:
+def digits(text: str) -> str:
     """Spelled numbers as digits: "the second of November", "quarter past four"."""
     parts, last = [], 0
     for value, begin, end in placed_numbers(text, ordinals=True):

@@ -4,7 +4,8 @@ The reply is read into sentences with the evidence numbers it cites. Numbers tha
 evidence are removed. What happens to a sentence then is one rule (`settle`, DESIGN 6, invariant
 10): it is shown when its citations carry it or could (supported, partly, unchecked); a citation
 that is about something else is taken off it; and when none is left, or none was given, it is
-cited to the statement that supports it, or dropped when there is none.
+cited to the statement that supports it, or dropped when there is none. What `walls` keeps out is
+carried by no citation, whatever a verifier says.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from numpy.typing import NDArray
 from pipeline.answer.evidence import Evidence, as_shown
 from pipeline.answer.statements import one_line
 from pipeline.answer.verify import WEIGHT, TextVerifier, Verifier, missing_numbers
+from pipeline.answer.walls import echoes, kept_out, without_markup
 from pipeline.answer.wording import date_numbers, names, words
 from pipeline.ingest.sentences import sentences
+from pipeline.models.replies import without_thoughts
 from pipeline.types import Embedder, Verdict
 
 # What the prompt asks for when the evidence does not answer.
@@ -28,15 +31,14 @@ NO_ANSWER = "NOT_IN_LIBRARY"
 _SEVERAL = 3  # videos that name what all of them are about
 _NEAREST = 5  # statements that a sentence without support is compared with
 MAX_RANGE = 10  # "[1-30]" cites nothing: a longer range is no citation
+MOST_CITED = 5  # lines that one sentence is checked with
 
-_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-_THOUGHT = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
 _NUMBER = r"\^?\d{1,4}"
 _JOIN = r"\s*(?:,|;|-|–|—|and|&)\s*"  # noqa: RUF001
 MARKER = re.compile(rf"[ \t]*[\[【]\s*{_NUMBER}(?:{_JOIN}{_NUMBER})*\s*[\]】]")
 _RANGE = re.compile(r"(\d+)\s*[-–—]\s*\^?(\d+)|(\d+)")  # noqa: RUF001
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,2}[.)]|#{1,6}|>)[ \t]+", re.MULTILINE)
-_EMPHASIS = re.compile(r"(\*\*|__|`)(?=\S)(.+?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"(\*\*|__|~~|`)(?=\S)(.+?)(?<=\S)\1")
 _FENCE_LINE = re.compile(r"^\s*```.*$", re.MULTILINE)
 
 _REMARK = re.compile(
@@ -82,8 +84,7 @@ def read_reply(reply: str, count: int) -> Draft:
     Thinking is removed, Markdown flattened, a repeated sentence kept once. `[1]`, `[1, 2]`,
     `[1][2]`, `[1-3]` are citations, before or after the full stop.
     """
-    text = _THOUGHT.sub("", _THINKING.sub(" ", reply))
-    text = _FENCE_LINE.sub("", text).replace("\r\n", "\n")
+    text = _FENCE_LINE.sub("", without_markup(without_thoughts(reply))).replace("\r\n", "\n")
     claims: dict[str, Claim] = {}
     invented, refused = 0, False
     for block in _blocks(text):
@@ -167,12 +168,14 @@ def settle(
     *,
     strike: bool = False,
     asked: str = "",
+    withheld: Sequence[str] = (),
 ) -> tuple[list[Settled], int]:
     """The sentences that may be shown, in order, and how many were dropped.
 
     `verifier` (the first level where None) judges each sentence with all it cites, all sentences
     in one call, and those cited anew in another. `strike` keeps a sentence that nothing carries,
-    with its verdict and what it cites, to be shown as such. `asked` is the question.
+    with its verdict and what it cites, to be shown as such, but for what `echoes` an order in the
+    evidence or in lines `withheld` from the model. `asked` is the question.
     """
     if not draft.claims or not evidence:
         return [], len(draft.claims)
@@ -180,21 +183,26 @@ def settle(
     texts = [claim.text for claim in draft.claims]
     vectors = embedder.embed([*texts, *(one_line(e.statement.text) for e in evidence)])
     cosine = vectors[: len(texts)] @ vectors[len(texts) :].T
-    cited = [_dated(c.text, [evidence[n - 1] for n in c.numbers], evidence) for c in draft.claims]
-    settled = _settled(draft.claims, cited, text, verifier or text)
+    cited = [
+        _dated(claim.text, _nearest(claim, evidence, row), evidence)
+        for claim, row in zip(draft.claims, cosine, strict=True)
+    ]
+    settled = _settled(draft.claims, cited, text, verifier or text, evidence)
     mended = {
         at: _find_support(claim, evidence, cosine[at], text)
         for at, claim in enumerate(draft.claims)
         if settled[at] is None
     }
     anew = [at for at, found in mended.items() if found]
-    kept = _settled([draft.claims[at] for at in anew], [mended[at] for at in anew], text, verifier)
+    again = [draft.claims[at] for at in anew]
+    kept = _settled(again, [mended[at] for at in anew], text, verifier, evidence)
     for at, sentence in zip(anew, kept, strict=True):
         settled[at] = sentence
     dropped = sum(sentence is None for sentence in settled)
     if strike:
+        lines = [*withheld, *(item.statement.text for item in evidence)]
         settled = [
-            sentence or _struck(claim, some)
+            sentence or (None if echoes(claim.text, lines, asked) else _struck(claim, some))
             for sentence, claim, some in zip(settled, draft.claims, cited, strict=True)
         ]
     return [sentence for sentence in settled if sentence is not None], dropped
@@ -214,13 +222,14 @@ def _settled(
     cited: Sequence[Sequence[Evidence]],
     text: TextVerifier,
     verifier: Verifier | None,
+    evidence: Sequence[Evidence],
 ) -> list[Settled | None]:
     """Each claim with its citations where these carry it or could, None where they do not."""
     pairs = [(claim.text, some) for claim, some in zip(claims, cited, strict=True)]
     judged = (verifier or text).judge(pairs) if pairs else []
     return [
         Settled(claim, _citations(claim, some, whole.verdict, text), whole.verdict)
-        if some and WEIGHT[whole.verdict] > 0
+        if some and WEIGHT[whole.verdict] > 0 and not kept_out(claim, some, evidence)
         else None
         for (claim, some), whole in zip(pairs, judged, strict=True)
     ]
@@ -248,6 +257,15 @@ def _needed(claim: str, item: Evidence, cited: Sequence[Evidence]) -> bool:
     """Whether it alone states one of the claim's values, such as the date."""
     others = [other for other in cited if other is not item]
     return missing_numbers(claim, others) > missing_numbers(claim, cited)
+
+
+def _nearest(
+    claim: Claim, evidence: Sequence[Evidence], cosine: NDArray[np.float32]
+) -> list[Evidence]:
+    """What the claim cites; of many lines those that are most like it. Who cites everything has
+    every word cited, and a reader looks at none of it."""
+    alike = sorted(claim.numbers, key=lambda number: -float(cosine[number - 1]))
+    return [evidence[number - 1] for number in sorted(alike[:MOST_CITED])]
 
 
 def _struck(claim: Claim, cited: Sequence[Evidence]) -> Settled | None:

@@ -10,12 +10,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.ingest.plain_text import clean_text
 from pipeline.ingest.sentences import sentences, within_room
+from pipeline.models.replies import UnreadableReply, json_object
 
 _ROOM = 600  # characters of one thing seen, or of the answer: models that loop do not stop
 # Compared with straight apostrophes.
@@ -80,29 +80,17 @@ class Seen:
 def read_reply(text: str, images: int) -> Seen:
     """What a reply about so many images says, in whatever form it comes."""
     try:
-        reply = _Reply.model_validate(_object(text))
+        reply = _Reply.model_validate(json_object(text))
         wrong = [sight.image for sight in reply.seen if not 1 <= sight.image <= images]
         problem = f"there is no image {wrong[0]}, they are 1 to {images}" if wrong else ""
     except ValidationError as error:
         first = error.errors()[0]
         at = ".".join(str(part) for part in first["loc"]) or "it"
         return _lenient(text, images, f"{at}: {first['msg']}")
-    except ValueError as error:
+    except UnreadableReply as error:
         return _lenient(text, images, str(error))
     sights = [(sight.image, sight.what) for sight in reply.seen]
     return _judged(reply.answer, sights, images, reply.shown, problem)
-
-
-def _object(text: str) -> dict[str, Any]:
-    """The first JSON object in `text`; ValueError where there is none that is whole."""
-    begin = text.find("{")
-    if begin < 0:
-        raise ValueError("there is no JSON object in it")
-    try:
-        found, _ = json.JSONDecoder().raw_decode(text, begin)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"the JSON is broken or cut off: {error.msg}") from error
-    return dict(found)
 
 
 def _lenient(text: str, images: int, problem: str) -> Seen:

@@ -57,6 +57,8 @@ def placed_numbers(text: str, *, ordinals: bool = False) -> Iterator[tuple[str, 
     total, current, begin, end, spelled = Decimal(0), None, 0, 0, False
     for found in [*_TOKEN.finditer(text.casefold()), None]:
         token = found.group() if found else ""
+        if token == "k" and found and found.start() == end and text[end - 1 : end].isdigit():
+            token = "thousand"  # 500k
         if token in _SPELLED and (
             current is None or (spelled and _extends(current, _SPELLED[token]))
         ):

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pipeline.answer.cite import link
-from pipeline.answer.evidence import Evidence, Transcripts, as_lines, as_shown, clock
+from pipeline.answer.cite import clip, link
+from pipeline.answer.evidence import Evidence, Transcripts, as_quote, as_shown, clock
 from pipeline.answer.footnotes import written
 from pipeline.answer.saved import Saved
 from pipeline.answer.statements import Statement, cut
@@ -183,7 +183,7 @@ def _found(citation: Citation, transcripts: Transcripts, against: str) -> _Found
     if statement is None:
         return _Found(citation, None, (f"the quote is not what {holder} has of the video",))
     faults = [
-        *_time_faults(citation, statement),
+        *_time_faults(citation, statement, clip(statement, video, segments)),
         *_name_faults(citation, video),
         *_link_faults(citation, replace(video, path="")),
     ]
@@ -207,9 +207,13 @@ def _quoted_at(citation: Citation, segments: Sequence[Segment]) -> Statement | N
     return min(places, key=lambda place: abs(place.start - citation.start), default=None)
 
 
-def _time_faults(citation: Citation, statement: Statement) -> list[str]:
-    apart = max(abs(statement.start - citation.start), abs(statement.end - citation.end))
-    if apart <= TIME_TOLERANCE:
+def _time_faults(
+    citation: Citation, statement: Statement, opened: tuple[float, float]
+) -> list[str]:
+    """It has all the words, and no more around them than a citation of them opens with."""
+    begins = opened[0] - TIME_TOLERANCE <= citation.start <= statement.start + TIME_TOLERANCE
+    ends = statement.end - TIME_TOLERANCE <= citation.end <= opened[1] + TIME_TOLERANCE
+    if begins and ends:
         return []
     there = f"{clock(statement.start)} to {clock(statement.end)}"
     return [f"it is at {there}, not at {clock(citation.start)} to {clock(citation.end)}"]
@@ -277,7 +281,12 @@ def _weakest(
     """By marker the weakest verdict that a citation has in any sentence, by the rule of `settle`:
     of several, one that has only a part of what they carry together carries it partly, and where
     none has all of a part, each counts as all together."""
-    alone = [(claim, [item]) for claim, items in claims if len(items) > 1 for item in items]
+    alone = [
+        (_own_words(claim, items) if claim != as_quote(item) else claim, [item])
+        for claim, items in claims
+        if len(items) > 1
+        for item in items
+    ]
     single = iter(judged(alone, text))
     weakest: dict[int, Verdict] = {}
     for (_, items), together in zip(claims, whole, strict=True):
@@ -289,6 +298,11 @@ def _weakest(
                 own = min(together, "partly", key=_weight) if carries_any else together
             weakest[item.number] = min(weakest.get(item.number, own), own, key=_weight)
     return weakest
+
+
+def _own_words(claim: str, items: Sequence[Evidence]) -> str:
+    """What a quotation of one of them says: nobody else says it to the letter."""
+    return claim.strip("“”") if claim in map(as_quote, items) else claim
 
 
 def _weight(verdict: Verdict) -> float:
@@ -305,10 +319,6 @@ def judged(claims: Sequence[Claim], verifier: Verifier) -> list[Verdict]:
     asked = [pair for pair, is_quote in zip(ordered, quotes, strict=True) if not is_quote]
     said = iter(verifier.judge(asked) if asked else [])
     return ["supported" if is_quote else next(said).verdict for is_quote in quotes]
-
-
-def as_quote(item: Evidence) -> str:
-    return f"“{as_shown(as_lines(item.statement.text))}”"
 
 
 def _place(item: Evidence) -> tuple[str, float, float, str]:

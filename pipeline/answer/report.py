@@ -19,12 +19,12 @@ from datetime import UTC, datetime
 from pipeline.answer.evidence import (
     Evidence,
     Transcripts,
+    as_quote,
     numbered,
     render,
 )
 from pipeline.answer.generate import Settled, read_reply, settle
 from pipeline.answer.once import EmbedOnce, ReadOnce
-from pipeline.answer.recheck import as_quote
 from pipeline.answer.report_article import Article, bundle, differing
 from pipeline.answer.report_plan import (
     Passage,
@@ -42,6 +42,7 @@ from pipeline.answer.report_plan import (
 from pipeline.answer.report_sentences import checked_later, standing
 from pipeline.answer.selection import select
 from pipeline.answer.statements import one_line
+from pipeline.answer.tight import cited_tightly
 from pipeline.answer.verify import TextVerifier, Verifier
 from pipeline.errors import ModelUnavailable, UsageError
 from pipeline.prompts import as_data, load_prompt
@@ -119,7 +120,7 @@ def make_report(
     settings = settings or Settings()
     read, once, tally = ReadOnce(transcripts), EmbedOnce(embedder), _Tally(settings.report_calls)
     moments = spread(result.moments, settings.report_moments)
-    found = passages(topic, moments, read, once)
+    found = passages(topic, moments, read, once, for_model=language_model is not None)
     found = found if language_model else on_topic(topic, found)
     task = _Task(topic, read, once, language_model, settings, found, verifier)
     plan = _plan(task, tally)
@@ -271,7 +272,7 @@ def _written(
     kept = standing(checked, draft)
     tally.usage["dropped_sentences"] += len(draft.claims) - len(kept)
     tally.usage["leaning_sentences"] += len(checked) - len(kept)
-    return kept
+    return cited_tightly(kept, evidence, task.embedder, task.verifier)
 
 
 def _quoted(task: _Task, planned: Planned) -> list[Settled]:
@@ -285,7 +286,8 @@ def _quoted(task: _Task, planned: Planned) -> list[Settled]:
     near = vectors[1:] @ vectors[0]
     best = sorted(range(len(good)), key=lambda i: (-float(near[i]), i))[:QUOTES]
     chosen = sorted((good[i] for i in best), key=_when)
-    return [Settled(as_quote(item), ((item, "supported"),), "supported") for item in chosen]
+    quotes = [Settled(as_quote(item), ((item, "supported"),), "supported") for item in chosen]
+    return cited_tightly(quotes, evidence, task.embedder)
 
 
 def _when(item: Evidence) -> tuple[str, str, float]:

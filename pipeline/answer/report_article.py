@@ -83,8 +83,8 @@ class Article:
 
     def _resolved(self, item: Evidence) -> _Key | None:
         statement, video = item.statement, item.video
-        citation = make_citation(1, statement, video, "supported")
-        if not resolves(citation, self._transcripts.segments(video.video_id)):
+        segments = self._transcripts.segments(video.video_id)
+        if not resolves(make_citation(1, statement, video, "supported", segments), segments):
             return None
         begin = statement.segments[0].start
         where = (video.video_id, statement.source, statement.language)
@@ -94,8 +94,8 @@ class Article:
         known = self._cited.get(key)
         if known is None:
             marker = len(self._cited) + 1
-            citation = make_citation(marker, item.statement, item.video, verdict)
-            known = replace(citation, date=item.video.date)
+            segments = self._transcripts.segments(item.video.video_id)
+            known = make_citation(marker, item.statement, item.video, verdict, segments)
         weaker = min(known.verdict, verdict, key=lambda v: WEIGHT[v])
         self._cited[key] = replace(known, verdict=weaker)
         return known.marker

@@ -9,7 +9,6 @@ about (spherical k-means) and a group is called after its key phrases. The setti
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.answer.evidence import Candidate, Transcripts, as_lines, as_shown, candidates
+from pipeline.answer.planted import unplanted
 from pipeline.answer.selection import leans
 from pipeline.answer.statements import Statement, one_line, width
 from pipeline.answer.wording import content_stems
 from pipeline.ingest.key_phrases import Stretch, key_phrases
+from pipeline.models.replies import UnreadableReply, json_object
 from pipeline.prompts import as_data
 from pipeline.types import Embedder, Moment, Vectors, Video
 
@@ -38,8 +39,6 @@ _ROUNDS = 20  # of k-means; it has settled long before
 LEAST_STEMS = 4  # words that say something, of a statement that is quoted
 EXCERPT = 300  # columns of a passage that a planner sees at most
 
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 _ADDRESS = re.compile(r"\w://|\bwww\.|@|\w\.[a-z]{2,}\b", re.IGNORECASE)
 
 
@@ -82,17 +81,24 @@ def spread(moments: Sequence[Moment], most: int) -> list[Moment]:
 
 
 def passages(
-    topic: str, moments: Sequence[Moment], transcripts: Transcripts, embedder: Embedder
+    topic: str,
+    moments: Sequence[Moment],
+    transcripts: Transcripts,
+    embedder: Embedder,
+    *,
+    for_model: bool = False,
 ) -> list[Passage]:
-    """The moments with what they say, best first; those with nothing citable are left out.
+    """The moments with what they say, best first; those with nothing citable are left out, and
+    `for_model` what speaks to a language model.
 
     Cost: one embedding of the topic and of every statement.
     """
     by_rank: dict[int, list[Candidate]] = {}
-    for candidate in candidates(moments, transcripts):
+    every = candidates(moments, transcripts)
+    for candidate in unplanted(every, topic) if for_model else every:
         by_rank.setdefault(candidate.rank, []).append(candidate)
-    every = [one_line(c.statement.text) for some in by_rank.values() for c in some]
-    vectors = embedder.embed([topic, *every])
+    told = [one_line(c.statement.text) for some in by_rank.values() for c in some]
+    vectors = embedder.embed([topic, *told])
     found, at = [], 1
     for rank, some in by_rank.items():
         own = vectors[at : at + len(some)]
@@ -167,13 +173,10 @@ def read_outline(
     title then. A title that states what neither the topic nor its passages have words for is
     replaced by "": it is to be made from them.
     """
-    bare = _THOUGHTS.sub("", reply)
-    held = _OBJECT.search(bare)
     try:
-        value = json.loads(held[0]) if held else None
-    except (ValueError, RecursionError):
-        value = None
-    rows = value.get("sections") if isinstance(value, dict) else None
+        rows = json_object(reply).get("sections")
+    except UnreadableReply:
+        rows = None
     if not isinstance(rows, list):
         return [], 'the reply is no JSON object with a list "sections"'
     planned = [p for row in rows if (p := _planned(row, topic, found)) is not None]
@@ -271,5 +274,6 @@ def _kmeans(vectors: Vectors, count: int) -> NDArray[np.int64]:
 
 
 def quotable(statement: Statement) -> bool:
-    """Whether it makes sense alone: long enough, and it leans on nothing before it."""
-    return not leans(statement) and len(content_stems(statement.text)) >= LEAST_STEMS
+    """Whether it makes sense alone: long enough, no question, it leans on nothing before it."""
+    says = not leans(statement) and not statement.text.endswith("?")
+    return says and len(content_stems(statement.text)) >= LEAST_STEMS

@@ -7,15 +7,16 @@ what was asked, is none, and the rules of `follow_up` stand in, which is told in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.answer.antecedents import FollowUp, cut
 from pipeline.answer.evidence import WIDTH_PER_TOKEN
+from pipeline.answer.planted import is_addressed
 from pipeline.answer.statements import width
 from pipeline.answer.wording import ASKING, STOPWORDS, names, stem, words
+from pipeline.models.replies import UnreadableReply, json_object
 from pipeline.prompts import as_data, load_prompt
 from pipeline.settings import Settings
 from pipeline.types import IN_LINES, ChatTurn, LanguageModel, Reply
@@ -25,7 +26,6 @@ _ANSWER = 600  # characters of an earlier answer
 _QUOTE = 160
 _CITATIONS = 8
 _QUESTION = 400
-_JSON = re.compile(r"\{.*\}", re.DOTALL)
 # What points into the conversation, and need not be found again in the rewritten question.
 _POINTING = (
     "first second third fourth fifth last other another one number citation footnote entry more"
@@ -56,10 +56,9 @@ def rewrite(
 
 
 def _read(reply: str, text: str, history: str, videos: Mapping[str, str]) -> FollowUp | None:
-    match = _JSON.search(reply)
     try:
-        found = _Rewritten.model_validate_json(match.group() if match else reply)
-    except ValidationError:
+        found = _Rewritten.model_validate(json_object(reply))
+    except (UnreadableReply, ValidationError):
         return None
     question = as_data(found.question)
     if not question or len(question) > _QUESTION or not _is_faithful(question, text, history):
@@ -109,7 +108,9 @@ def _turn(turn: ChatTurn, keys: Mapping[str, str]) -> str:
     if turn.clarify:
         return "\n".join([*lines, f"Asked back which is meant: {as_data('; '.join(turn.clarify))}"])
     lines.append(f"Answer: {_answer(turn)}")
-    for citation in turn.answer.citations[:_CITATIONS]:
+    # Without a language model an answer quotes whatever was said: orders to one go no further.
+    quoted = [c for c in turn.answer.citations if not is_addressed(c.quote)]
+    for citation in quoted[:_CITATIONS]:
         where = f"{keys[citation.video_id]}, {as_data(cut(citation.title, 80))}"
         dated = f", {as_data(citation.date[:10])}" if citation.date else ""
         said = f", said by {as_data(citation.speaker)}" if citation.speaker else ""
@@ -120,7 +121,8 @@ def _turn(turn: ChatTurn, keys: Mapping[str, str]) -> str:
 
 def _answer(turn: ChatTurn) -> str:
     answer = turn.answer
-    if answer.form in IN_LINES and answer.sentences:
-        entries = (f"entry {i}: {s.text}" for i, s in enumerate(answer.sentences, 1))
-        return as_data(cut("; ".join(entries), _ANSWER))
-    return as_data(cut(answer.answer, _ANSWER))
+    told = [(i, s.text) for i, s in enumerate(answer.sentences, 1) if not is_addressed(s.text)]
+    if answer.form in IN_LINES and told:
+        return as_data(cut("; ".join(f"entry {i}: {text}" for i, text in told), _ANSWER))
+    whole = len(told) == len(answer.sentences)
+    return as_data(cut(answer.answer if whole else " ".join(text for _, text in told), _ANSWER))

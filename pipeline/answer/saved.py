@@ -177,6 +177,7 @@ def _citation(row: Mapping[str, Any], place: str) -> Citation:
         verdict=_verdict(row, place),
         link=address,
         date=_text(row, "date", f"{place}.date", ""),
+        speaker=_text(row, "speaker", f"{place}.speaker", ""),
     )
 
 

@@ -145,14 +145,14 @@ def _read(
     kept = [candidate.statement for candidate in found]
     vectors = embedder.embed([question, *(one_line(statement.text) for statement in kept)])
     asked, own = vectors[0], vectors[1:]
-    before, after = _neighbours(kept)
+    before, after = neighbours(kept)
     around = [[i, *(j for j in (before[i], after[i]) if j is not None)] for i in range(len(kept))]
     kind = asked_kind(question)
     score = (
         OWN_COSINE * (own @ asked).astype(np.float64)
         + CONTEXT_COSINE * _context_cosines(asked, own, around)
         + CONTEXT_WORDS * _covered(question, kept, around)
-        + MOMENT * _moment_scores(found, moments)
+        + MOMENT * moment_scores([candidate.rank for candidate in found], moments)
         + WRONG_KIND * np.array([not holds_kind(kind, s.text) for s in kept], np.float64)
     )
     leaning = [before[i] if leans(statement) else None for i, statement in enumerate(kept)]
@@ -171,7 +171,7 @@ def leans(statement: Statement) -> bool:
     return statement.text[:1].islower() or bool(_LEANS.match(statement.text))
 
 
-def _neighbours(kept: Sequence[Statement]) -> tuple[list[int | None], list[int | None]]:
+def neighbours(kept: Sequence[Statement]) -> tuple[list[int | None], list[int | None]]:
     """(before, after): the statement of the same video and source that stands next to each."""
     order = sorted(
         range(len(kept)), key=lambda i: (kept[i].video_id, kept[i].source, kept[i].start)
@@ -207,11 +207,12 @@ def _covered(
     return np.asarray(near @ np.array(weights) / max(sum(weights), 1e-9), np.float64)
 
 
-def _moment_scores(found: Sequence[Candidate], moments: Sequence[Moment]) -> NDArray[np.float64]:
-    """The score of each one's moment: 1 for the best, 0 for the last, as long as they lie apart."""
+def moment_scores(ranks: Sequence[int], moments: Sequence[Moment]) -> NDArray[np.float64]:
+    """The score of the moment at each rank: 1 for the best, 0 for the last, as long as they lie
+    apart."""
     scores = [moment.score for moment in moments]
     span = max(max(scores) - min(scores), LEAST_SPAN * abs(max(scores))) or 1.0
-    return np.array([1 - (max(scores) - scores[c.rank]) / span for c in found], np.float64)
+    return np.array([1 - (max(scores) - scores[rank]) / span for rank in ranks], np.float64)
 
 
 def _stems(statement: Statement) -> frozenset[str]:

@@ -73,6 +73,8 @@ class SeeingModel:
         request = CaptionRequest(self.images, times, asked, max_tokens=_MOST_TOKENS)
         return self._captioner.caption([request])[0]
 
-    def stream(self, prompt: str, system: str = "") -> Iterator[str]:
-        """The reply in one piece."""
-        yield self.complete(prompt, system).text
+    def stream(self, prompt: str, system: str = "") -> Iterator[str | Reply]:
+        """The reply in one piece, and again with its tokens."""
+        reply = self.complete(prompt, system)
+        yield reply.text
+        yield reply

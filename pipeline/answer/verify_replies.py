@@ -6,13 +6,12 @@ one on it. Of a reply that breaks off, what is whole counts.
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from pipeline.answer.verify import Judgement
+from pipeline.models.replies import json_rows
 from pipeline.prompts import as_data
 from pipeline.types import Verdict
 
@@ -23,7 +22,6 @@ _SCORES: dict[Verdict, float] = {
 }  # fmt: skip
 
 _Said = Literal["supported", "partly", "unsupported", "contradicted"]
-_THOUGHTS = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 
 
 class _Row(BaseModel):
@@ -50,7 +48,7 @@ def read_verdicts(reply: str, count: int) -> tuple[dict[int, Judgement], str]:
     found: dict[int, set[_Said]] = {}
     whys: dict[int, str] = {}
     problem = ""
-    rows = _rows(_THOUGHTS.sub("", reply))
+    rows = json_rows(reply, "claims")
     for row in rows:
         try:
             entry = _Row.model_validate(row)
@@ -73,20 +71,3 @@ def read_verdicts(reply: str, count: int) -> tuple[dict[int, Judgement], str]:
 
 def _judgement(verdict: _Said, why: str) -> Judgement:
     return Judgement(verdict, _SCORES[verdict], "" if verdict == "supported" else why)
-
-
-def _rows(text: str) -> list[object]:
-    """The entries of the first list "claims", or of a list that stands alone; whole entries of
-    one that breaks off."""
-    decoder = json.JSONDecoder(strict=False)
-    begin = text.find("[", max(0, text.find('"claims"')))
-    rows: list[object] = []
-    at = begin + 1
-    while begin >= 0:
-        at += len(text[at:]) - len(text[at:].lstrip(", \t\r\n"))
-        try:
-            row, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            break  # the end of the list, or of what is whole
-        rows.append(row)
-    return rows

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from pipeline.answer.numerals import numbers_within
+from pipeline.models.vocabulary import written_small
 
 Kind = Literal["count", "duration", "year", "time", "person", "other"]
 
@@ -50,7 +51,7 @@ ASKING = _words(
 )
 _NEGATIONS = _words(
     """no not never none nobody nothing neither nor nowhere cannot without isn aren wasn weren
-    don doesn didn won wouldn can't couldn shouldn hasn haven hadn mustn needn
+    doesn didn wouldn can't couldn shouldn hasn haven hadn mustn needn
     nicht kein keine nie niemals ne pas jamais sans sin nunca jamás não nunca non senza mai
     niet geen nooit"""
 )
@@ -95,12 +96,19 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
 
 def fold(text: str) -> str:
     """Lower case, without accents: `Café` and `cafe` are one word to somebody who types."""
+    if text.isascii():
+        return text.casefold()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 def words(text: str) -> list[str]:
     """Folded words in order; unspaced CJK text as overlapping pairs of characters."""
+    return list(_folded_words(text))
+
+
+@lru_cache(maxsize=4096)
+def _folded_words(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for match in _WORD.finditer(fold(text)):
         word = match.group().replace("’", "'")  # noqa: RUF001
@@ -108,7 +116,7 @@ def words(text: str) -> list[str]:
             found += _pairs(word)
         else:
             found.append(word.split("'")[0] if word.endswith("'s") else word)
-    return found
+    return tuple(found)
 
 
 def _pairs(word: str) -> list[str]:
@@ -164,9 +172,11 @@ def date_numbers(text: str) -> frozenset[str]:
 
 
 def foreign(text: str) -> bool:
-    """Whether `text` is long enough to tell that it is not English: hardly a word like "the"."""
+    """Whether `text` is long enough to tell that it is not English: few words are common there."""
     found = words(text)
-    return len(found) >= 5 and sum(word in STOPWORDS for word in found) < 0.15 * len(found)
+    small = sum(word in STOPWORDS for word in found) >= 0.15 * len(found)
+    common = 2 * sum(word in written_small() for word in found) >= len(found)
+    return len(found) >= 5 and not small and not common
 
 
 def asked_kind(question: str) -> Kind:

@@ -1,14 +1,15 @@
 """`footnote chat`: one line a question, from a terminal or a pipe, and the commands of a chat.
 
 There is a prompt, and line editing, only where a person types. There an error or Ctrl-C ends the
-question and not the chat; from a pipe either ends the command, and what was answered is kept.
+question and not the chat; from a pipe either ends the command, and what was answered is kept. On a
+terminal an answer comes sentence by sentence; one that is interrupted is not kept.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -19,7 +20,7 @@ from pipeline.errors import FootnoteError, UsageError
 if TYPE_CHECKING:
     from pipeline.answer.chat import Chat
     from pipeline.library import Library
-    from pipeline.types import ChatSummary, ChatTurn
+    from pipeline.types import AnswerEvent, ChatEvent, ChatSummary, ChatTurn
 
 HELP = (
     ("/moments", "what the last answer was made from"),
@@ -49,7 +50,10 @@ def converse(chat: Chat, library: Library) -> None:
         except KeyboardInterrupt:
             if not interactive:
                 raise
-            render.log.print(Text("interrupted; ask again, or /quit", style="dim"))
+            with render.out.capture():  # what was being written would be written again
+                pass
+            told = "interrupted; this question is not kept: ask again, or /quit"
+            render.log.print(Text(f"\n{told}", style="dim"))
 
 
 def replies(chat: Chat) -> dict[str, Any]:
@@ -117,23 +121,65 @@ def _answer(line: str, chat: Chat, library: Library) -> None:
     elif name.startswith("/"):
         raise UsageError(f"there is no {name}", "/help")
     else:
+        _question(line, chat, library)
+
+
+def _question(line: str, chat: Chat, library: Library) -> None:
+    if not render.out.is_terminal:
         turn(chat.ask(line), library)
+        return
+    with contextlib.closing(chat.ask_stream(line)) as events:
+        streamed(events, library)
 
 
 def turn(turn: ChatTurn, library: Library) -> None:
     """The answer, with what the question was understood as where that is something else."""
-    titles = [video.title for video in library.videos() if video.video_id in turn.videos]
-    if turn.understood != turn.asked or titles:
-        within = f" (in {'; '.join(map(render.clean, titles))})" if titles else ""
-        understood = f"{turn.number}. {render.clean(turn.understood)}{within}"
-        render.out.print(Text(f"\n{understood}", style="dim italic"))
-    if not turn.clarify:
+    _understood(turn.asked, turn.understood, turn.videos, library, f"{turn.number}. ")
+    if turn.clarify:
+        _asked_back(turn.clarify)
+    else:
         render.answer(turn.answer, library.path, explain=False)
-        return
+
+
+def streamed(events: Iterator[ChatEvent], library: Library) -> None:
+    """As `turn`, but each sentence when it was checked."""
+    from pipeline.types import QuestionUnderstood
+
+    told = next(events)
+    assert isinstance(told, QuestionUnderstood)
+    _understood(told.asked, told.standalone, told.videos, library)
+    if told.clarify:
+        _asked_back(told.clarify)
+    else:
+        render.answer_events(_of_the_answer(events), library.path, explain=False)
+
+
+def _of_the_answer(events: Iterable[ChatEvent]) -> Iterator[AnswerEvent]:
+    """Without the turn at the end, which has the number that "3.2" counts by: that is shown."""
+    from pipeline.types import Answer, ChatTurn, EvidenceFound, SentenceReady
+
+    for event in events:
+        if isinstance(event, EvidenceFound | SentenceReady | Answer):
+            yield event
+        elif isinstance(event, ChatTurn) and event.answer.citations:
+            render.out.print(Text(f"answer {event.number}", style="dim"))
+
+
+def _understood(
+    asked: str, understood: str, videos: Sequence[str], library: Library, number: str = ""
+) -> None:
+    titles = [video.title for video in library.videos() if video.video_id in videos]
+    if understood != asked or titles:
+        within = f" (in {'; '.join(map(render.clean, titles))})" if titles else ""
+        told = f"{number}{render.clean(understood)}{within}"
+        render.out.print(Text(f"\n{told}", style="dim italic"))
+
+
+def _asked_back(readings: Sequence[str]) -> None:
     from pipeline.answer.chat import ASKED_BACK
 
     render.out.print(Text(f"\n{ASKED_BACK}", style="bold yellow"))
-    for place, label in enumerate(turn.clarify, 1):
+    for place, label in enumerate(readings, 1):
         render.out.print(Text(f"  {place}. {render.clean(label)}"))
 
 

@@ -140,6 +140,34 @@ def _add_code(result: AddResult) -> int:
     return 4 if any(v.status in ("partial", "failed") for v in result.videos) else 0
 
 
+@app.command()
+def watch(
+    folder: Annotated[Path, typer.Argument(help="A folder of videos.")],
+    settle: Annotated[
+        float,
+        typer.Option(
+            min=0.1, max=3600.0, help="Seconds without a change until a file counts as written."
+        ),
+    ] = 5.0,
+    remove: Annotated[
+        bool,
+        typer.Option("--remove", help="Remove videos whose file was deleted; else that is told."),
+    ] = False,
+    profile: Annotated[
+        str | None, typer.Option(help="embedded, auto, local or server: which models to use.")
+    ] = None,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Add what appears in a folder, until Ctrl-C; follows renames. --json tells all at the end."""
+    from pipeline.apps import watching
+
+    with _library(_settings(library, profile), create=True) as opened:
+        log = watching.watch_folder(opened, folder, settle=settle, remove=remove, quiet=as_json)
+    _emit(as_json, watching.log_json(log), lambda: None)
+    return 4 if log.failed else 0
+
+
 @app.command("import")
 def import_(
     file: Annotated[
@@ -533,6 +561,134 @@ def verify(
     found = papers.verify(file, _settings(library), own=own)
     _emit(as_json, render.plain(found), lambda: render.verification(found))
     return 0 if found.ok else 4
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="And the port.")] = 8460,
+    token: Annotated[
+        str, typer.Option(help="What is asked of everybody; beyond loopback one is made up.")
+    ] = "",
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Another name it is reached under (repeatable).")
+    ] = None,
+    allow_path: Annotated[
+        list[Path] | None,
+        typer.Option(help="Only add videos by path from this folder (repeatable)."),
+    ] = None,
+    open_page: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in a browser.")
+    ] = False,
+    profile: Annotated[
+        str | None, typer.Option(help="embedded, auto, local or server: which models to use.")
+    ] = None,
+    library: LibraryOption = None,
+) -> int:
+    """Serve the library as a web page and an API, on this machine alone unless told otherwise."""
+    from pipeline.apps import server
+
+    settings = _settings(library, profile)
+    options = server.options_for(
+        settings, host, port, token, tuple(allow_host or ()), tuple(allow_path or ())
+    )
+    with _library(settings, create=True) as opened:
+        server.serve(opened, options, open_page=open_page)
+    return 0
+
+
+@app.command("mcp")
+def mcp_(
+    http: Annotated[
+        bool, typer.Option(help="Listen for assistants instead of speaking on stdin and stdout.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="With --http: the address.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="And the port.")] = 8461,
+    token: Annotated[
+        str, typer.Option(help="What is asked of everybody; beyond loopback one is made up.")
+    ] = "",
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Another name it is reached under (repeatable).")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="embedded, auto, local or server: which models to use.")
+    ] = None,
+    library: LibraryOption = None,
+) -> int:
+    """Offer the library to chat assistants, by the Model Context Protocol."""
+    from pipeline.apps import mcp
+
+    settings = _settings(library, profile)
+    with _library(settings) as opened:
+        if http:
+            from pipeline.apps.server import options_for
+
+            mcp.serve(opened, options_for(settings, host, port, token, tuple(allow_host or ())))
+        else:
+            mcp.make_server(opened).run("stdio")
+    return 0
+
+
+# ---------------------------------------------------------------- taking out
+
+
+@app.command()
+def clip(
+    video: Annotated[str, typer.Argument(help="An id, a unique prefix of one, or a path.")],
+    start: Annotated[str, typer.Argument(help="Seconds, m:ss or h:mm:ss.")],
+    end: Annotated[str, typer.Argument(help="Seconds, m:ss or h:mm:ss.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file; its name tells the container.")
+    ],
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Encode anew: from frame to frame, but slower.")
+    ] = False,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Write a part of a video to a file, copied where that can be."""
+    from pipeline.apps import exporting, player
+
+    begin, stop = player.seconds_of(start), player.seconds_of(end)
+    with _library(library) as opened:
+        done = opened.clip(video, begin, stop, output, exact=exact)
+    _emit(as_json, exporting.clip_json(done), lambda: exporting.clipped(done))
+    return 0
+
+
+@app.command()
+def export(
+    form: Annotated[
+        str,
+        typer.Option("--format", help="otio, edl, fcpxml, vtt, srt, csv, html, reel or chapters."),
+    ],
+    answer: Annotated[Path | None, typer.Option(help="What ask --json wrote.")] = None,
+    video: Annotated[str | None, typer.Option(help="An id, a prefix of one, or a path.")] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file; - is stdout, for formats of text.")
+    ] = Path("-"),
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--source", help="With --video: what vtt, srt, csv and html tell."),
+    ] = None,
+    subtitles: Annotated[
+        str, typer.Option(help="Of a reel: burned, sidecar (a .vtt beside it) or none.")
+    ] = "burned",
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Take an answer or a video to an editor, a player, a spreadsheet; or make a reel of it."""
+    from pipeline.apps import exporting
+
+    exporting.check_asked(answer, video, form, output, as_json=as_json)
+    sources = _sources(source or ())
+    with _library(library) as opened:
+        made = exporting.export(
+            opened, answer, video, form, output, sources, subtitles, quiet=as_json
+        )
+    shown = exporting.export_json(made, output) if output != exporting.STDOUT else {}
+    _emit(as_json, shown, lambda: exporting.exported(made, output))
+    return 0
 
 
 # ---------------------------------------------------------------- measuring and mending

@@ -38,7 +38,7 @@ def _done(step: Step) -> str:
 
 
 def _judged(step: Step) -> str:
-    if not step.new_moments:
+    if not (step.new_moments or step.confidence or step.kept):
         return "not answered again"
     kept = "the best so far" if step.kept else "no better answer"
     return f"confidence {step.confidence:.2f}, {kept}"

@@ -13,20 +13,19 @@ braces that could pass for a ruling; and a reply with two different rulings in i
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
 from pipeline.evaluate.answer_metrics import RULINGS
 from pipeline.evaluate.questions import Question
 from pipeline.ingest.outputs import GetOutput, PutOutput, output_key
+from pipeline.models.replies import json_objects
 from pipeline.prompts import Prompt, as_data, shortened
 from pipeline.types import LanguageModel
 
 LONGEST = 4000  # characters of an answer that are judged
 _WHY_ROOM = 400
 _BRACES = str.maketrans("{}｛｝", "()()")  # noqa: RUF001
-_THOUGHTS = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +78,12 @@ def _as_answer(said: str) -> str:
 def read_ruling(reply: str) -> Ruling | None:
     """The one ruling in a reply, whatever stands around it; None without one, or with several
     that differ."""
-    rulings = list(_rulings(_THOUGHTS.sub("", reply)))
+    rulings = list(_rulings(reply))
     return rulings[0] if len({ruling.verdict for ruling in rulings}) == 1 else None
 
 
-def _rulings(text: str) -> Iterator[Ruling]:
-    decoder = json.JSONDecoder(strict=False)
-    at = text.find("{")
-    while at >= 0:
-        try:
-            value, end = decoder.raw_decode(text, at)
-        except ValueError:
-            value, end = None, at + 1
-        if isinstance(value, dict):
-            verdict = str(value.get("verdict", "")).strip().casefold()
-            if verdict in RULINGS:
-                yield Ruling(verdict, as_data(str(value.get("why", "")))[:_WHY_ROOM])
-        at = text.find("{", end)
+def _rulings(reply: str) -> Iterator[Ruling]:
+    for value in json_objects(reply):
+        verdict = str(value.get("verdict", "")).strip().casefold()
+        if verdict in RULINGS:
+            yield Ruling(verdict, as_data(str(value.get("why", "")))[:_WHY_ROOM])

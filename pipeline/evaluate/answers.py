@@ -69,7 +69,9 @@ def _asked(library: Askable, question: Question, hypothetical: Sequence[str] | N
     began = time.perf_counter()
     said = library.ask(question.text, hypothetical=hypothetical)
     took = (time.perf_counter() - began) * 1000
-    cited = sorted(said.citations, key=lambda citation: citation.marker)
+    markers = {marker for sentence in said.sentences for marker in sentence.citations}
+    # What says otherwise than a sentence is cited by none.
+    cited = sorted((c for c in said.citations if c.marker in markers), key=lambda c: c.marker)
     return Answered(
         question.qid,
         said.abstained,

@@ -7,7 +7,6 @@ certain is read, and what cannot goes back to the model once, with what is wrong
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pipeline.ingest.looking import Look
 from pipeline.ingest.plain_text import clean_text
 from pipeline.ingest.sentences import within_room
+from pipeline.models.replies import json_value
 from pipeline.types import Segment
 
 _PLAIN_ROOM = 1200  # of a reply that is not in records
@@ -31,8 +31,6 @@ _NOTHING = re.compile(
 _NO_PICTURE = re.compile(
     r"(an? )?(blank|broken|black|empty|white)( (picture|image|screen|frame))?[.!]?", re.IGNORECASE
 )
-# Where an object or a list of objects begins; not "[image 1]" nor a brace in a sentence.
-_JSON = re.compile(r"\{\s*[\"}]|\[\s*[{\]]")
 _WORD = re.compile(r"\w+")
 
 
@@ -144,7 +142,7 @@ def read_records(reply: str, count: int) -> list[Record]:
     A record that tells nothing is left out: all of them may be, where the pictures are blank.
     Raises `ValueError` with what is wrong, in words for the model.
     """
-    given = _listed(_parsed(reply), count)
+    given = _listed(json_value(reply), count)
     read: list[Record] = []
     for place, item in enumerate(given, 1):
         try:
@@ -165,18 +163,6 @@ def read_records(reply: str, count: int) -> list[Record]:
     if not told and not any(_NO_PICTURE.fullmatch(record.scene) for record in read):
         raise ValueError("no record says anything")
     return sorted(told, key=lambda record: record.image)
-
-
-def _parsed(reply: str) -> object:
-    found = _JSON.search(reply)
-    if not found:
-        raise ValueError("there is no JSON object")
-    try:
-        # An explanation, with braces in it too, may follow.
-        value, _ = json.JSONDecoder(strict=False).raw_decode(reply[found.start() :])
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the JSON cannot be read: {error}") from error
-    return value
 
 
 def _listed(value: object, count: int) -> Sequence[object]:

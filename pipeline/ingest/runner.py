@@ -31,6 +31,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 LEASE_SECONDS = 120.0
+BEING_READ = "another footnote add is working on it"
 
 
 class Executor(Protocol):
@@ -209,8 +210,7 @@ class Runner:
             records = self._catalog.stages(video.video_id)
             return VideoReport(video.video_id, path, "unchanged", records)
         if not self._catalog.claim(video.video_id, "add", self._owner, LEASE_SECONDS):
-            reason = "another footnote add is working on it"
-            return VideoReport(video.video_id, path, "unchanged", {}, reason)
+            return VideoReport(video.video_id, path, "unchanged", {}, BEING_READ)
         if candidate.status == "added" and self._catalog.has_video(video.video_id):
             # Another `add` gave the id away between the look at the file and the lease.
             self._catalog.release(video.video_id, "add", self._owner)

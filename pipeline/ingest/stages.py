@@ -105,7 +105,7 @@ ROLES: dict[str, Role] = {
 
 
 # What progress calls a stage, where it is not the stage's own name.
-_TOLD_AS = {"passages": "embedding", "levels": "chapters", "frame_vectors": "pictures"}
+TOLD_AS = {"passages": "embedding", "levels": "chapters", "frame_vectors": "pictures"}
 
 _HEARD = "heard:"  # begins the key of speech that a model heard, not one of subtitles
 
@@ -334,7 +334,7 @@ class _VideoRun:
         left = name in self._all.leave
         if not left and not self._all.stands(name, self._video, self._records):
             self._run_stage(name, stage)
-            self._tell(_TOLD_AS.get(name, name), 1, 1)  # it is over, wherever its last report was
+            self._tell(TOLD_AS.get(name, name), 1, 1)  # it is over, wherever its last report was
         if name in ("speech", "sounds"):
             self._sound.done(name)
         if name == "frames":

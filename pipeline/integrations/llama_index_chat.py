@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.errors import UsageError
 from pipeline.integrations.llama_index import answer_facts, citation_node, streamed
-from pipeline.types import ChatEvent, ChatTurn, QuestionUnderstood
+from pipeline.types import Answer, ChatEvent, ChatTurn, QuestionUnderstood
 
 if TYPE_CHECKING:
     from llama_index.core.chat_engine.types import BaseChatEngine
@@ -26,12 +26,16 @@ class Conversation(Protocol):
     def ask_stream(self, text: str, /) -> Iterator[ChatEvent]: ...
 
 
-def chat_engine(begin: Callable[[str | None], Conversation], session: str | None) -> BaseChatEngine:
+def chat_engine(
+    begin: Callable[[str | None], Conversation],
+    after: Callable[[Sequence[ChatTurn]], Conversation],
+    session: str | None,
+) -> BaseChatEngine:
     """A LlamaIndex chat engine whose turns the library keeps; sources are the citations.
 
     `begin` opens a conversation by name, a new one for None; `session` is the one to go on with.
-    `reset` begins a new one and deletes nothing. The history is the library's: one that is handed
-    to `chat` is refused with `UsageError`, because no answer in it can be checked.
+    `reset` begins a new one and deletes nothing. A message that comes with a history of its own is
+    understood `after` that one, and not kept.
     """
     from llama_index.core.chat_engine.types import (
         AgentChatResponse,
@@ -50,11 +54,13 @@ def chat_engine(begin: Callable[[str | None], Conversation], session: str | None
         def chat_history(self) -> list[ChatMessage]:
             return [message for turn in self._chat.turns for message in _messages(turn)]
 
+        def _of(self, history: Sequence[ChatMessage] | None) -> Conversation:
+            return self._chat if history is None else after(_turns(history))
+
         def chat(
             self, message: str, chat_history: Sequence[ChatMessage] | None = None
         ) -> AgentChatResponse:
-            _check(chat_history)
-            turn = self._chat.ask(message)
+            turn = self._of(chat_history).ask(message)
             return AgentChatResponse(
                 response=turn.answer.answer,
                 source_nodes=[citation_node(citation) for citation in turn.answer.citations],
@@ -64,9 +70,8 @@ def chat_engine(begin: Callable[[str | None], Conversation], session: str | None
         def stream_chat(
             self, message: str, chat_history: Sequence[ChatMessage] | None = None
         ) -> StreamingAgentChatResponse:
-            _check(chat_history)
             sources: list[Any] = []
-            deltas = _deltas(self._chat.ask_stream(message), sources)
+            deltas = _deltas(self._of(chat_history).ask_stream(message), sources)
             return StreamingAgentChatResponse(
                 chat_stream=deltas, source_nodes=sources, is_writing_to_memory=False
             )
@@ -79,9 +84,8 @@ def chat_engine(begin: Callable[[str | None], Conversation], session: str | None
         async def astream_chat(
             self, message: str, chat_history: Sequence[ChatMessage] | None = None
         ) -> StreamingAgentChatResponse:
-            _check(chat_history)
             sources: list[Any] = []
-            deltas = _deltas(self._chat.ask_stream(message), sources)
+            deltas = _deltas(self._of(chat_history).ask_stream(message), sources)
             return StreamingAgentChatResponse(
                 achat_stream=_in_a_thread(deltas), source_nodes=sources, is_writing_to_memory=False
             )
@@ -89,12 +93,18 @@ def chat_engine(begin: Callable[[str | None], Conversation], session: str | None
     return ChatEngine()
 
 
-def _check(history: Sequence[ChatMessage] | None) -> None:
-    if history is not None:
-        raise UsageError(
-            "the library keeps the conversation: a history from elsewhere is not taken",
-            'library.as_chat_engine(session="NAME") goes on with a conversation',
-        )
+def _turns(history: Sequence[ChatMessage]) -> list[ChatTurn]:
+    """The questions of a history, each with what was answered; nothing in it is cited."""
+    turns: list[ChatTurn] = []
+    for message in history:
+        text = str(message.content or "")
+        if message.role == "user":
+            silent = Answer(text, "", True, 0.0, (), (), (), {}, {})
+            turns.append(ChatTurn(len(turns) + 1, text, text, silent))
+        elif message.role == "assistant" and turns:
+            answered = replace(turns[-1].answer, answer=text, abstained=False)
+            turns[-1] = replace(turns[-1], answer=answered)
+    return turns
 
 
 def _messages(turn: ChatTurn) -> list[ChatMessage]:

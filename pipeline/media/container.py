@@ -66,8 +66,22 @@ def check_file(path: str | Path) -> None:
         raise MediaError(f"{_name(path)} is empty (0 bytes)", "copy or download it again")
     if head.startswith(b"version https://git-lfs"):
         raise MediaError(f"{_name(path)} is a git-lfs pointer, not the video", "git lfs pull")
-    if _is_text(head):
+    if is_text(head):
         raise MediaError(f"{_name(path)} is a text file, not a video")
+
+
+# Device, inode, size, modification time: what tells a file from another put in its place.
+Identity = tuple[int, int, int, int]
+
+
+def identity(facts: os.stat_result) -> Identity:
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def check_same(path: str | Path, like: Sequence[int]) -> None:
+    """Raise `MediaError` unless the file at `path` is the one with the identity `like`."""
+    if identity(os.stat(path)) != tuple(like):
+        raise MediaError(f"{_name(path)} was changed just now", f"footnote add {path}")
 
 
 def claimed_duration(container: InputContainer) -> float:
@@ -174,7 +188,7 @@ def _read(path: str | Path, count: int) -> bytes:
         return file.read(count)
 
 
-def _is_text(head: bytes) -> bool:
+def is_text(head: bytes) -> bool:
     """Playlists, notes, error pages: UTF-8 without a NUL or another control byte."""
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(head)

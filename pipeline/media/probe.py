@@ -44,6 +44,7 @@ class VideoStream:
     """`width` x `height` is what a viewer sees: square pixels, after rotation.
 
     `rotation` is in degrees clockwise, to be applied to decoded frames. `fps` is an average.
+    `pixel_format` is libav's name, "" when unknown.
     """
 
     index: int
@@ -52,6 +53,7 @@ class VideoStream:
     height: int
     rotation: int
     fps: float
+    pixel_format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,8 @@ def _video(container: InputContainer, stream: av.video.stream.VideoStream) -> Vi
     width, height = display_size(context.width, context.height, context.sample_aspect_ratio)
     if rotation in (90, 270):
         width, height = height, width
-    return VideoStream(stream.index, context.codec.canonical_name, width, height, rotation, fps)
+    name, pixels = context.codec.canonical_name, context.pix_fmt or ""
+    return VideoStream(stream.index, name, width, height, rotation, fps, pixels)
 
 
 def _rotation(container: InputContainer, stream: av.video.stream.VideoStream) -> int:

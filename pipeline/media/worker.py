@@ -36,7 +36,7 @@ def serve() -> None:
         os.dup2(nowhere.fileno(), 1)
     memory_mb = int(sys.argv[1])
     _import_libraries()
-    _limit(memory_mb)
+    limit_memory(memory_mb)
     calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_read_calls, args=(requests, calls), daemon=True).start()
     while True:
@@ -54,7 +54,7 @@ def _import_libraries() -> None:
     cv2.setNumThreads(1)
 
 
-def _limit(memory_mb: int) -> None:
+def limit_memory(memory_mb: int) -> None:
     try:
         import resource
     except ImportError:

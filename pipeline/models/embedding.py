@@ -78,31 +78,45 @@ class OnnxEmbedder:
         """
         ids = token_ids(self._tokenizer, texts, self.max_tokens)
         vectors = np.empty((len(ids), self.dimension), np.float32)
-        lengths = [len(text) for text in ids]
-        share = max(_LEAST_TOKENS_PER_RUN, sum(lengths) // self._threads)
-        runs = list(_runs(lengths, min(self._tokens_per_run, share)))
-        if len(runs) == 1:
-            vectors[runs[0]] = self._run([ids[row] for row in runs[0]])
-        elif runs:
-            with ThreadPoolExecutor(self._threads) as pool:
-                made = pool.map(self._run, ([ids[row] for row in rows] for rows in runs))
-                for rows, some in zip(runs, made, strict=True):
-                    vectors[rows] = some
+        for rows, made in self._runs(ids, "vectors"):
+            vectors[rows] = made
         return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens per text with [CLS] and [SEP], not truncated."""
         return [len(encoding) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
-    def _run(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        made: Vectors = self._session.run(["vectors"], minilm.padded(ids))[0]
-        return made
-
     def embed_tokens(self, texts: Sequence[str]) -> list[Vectors]:
-        """Per text (its tokens, 384) float32, unit rows, without [CLS] and [SEP]."""
+        """Per text (its tokens, 384) float32, unit rows, without [CLS] and [SEP].
+
+        The same within 1e-6 whatever texts it is embedded with, as `embed`.
+        """
         ids = token_ids(self._tokenizer, texts, self.max_tokens)
-        states = [self._session.run(["states"], minilm.padded([text]))[0][0] for text in ids]
-        return [_unit(rows[1:-1]) for rows in states]
+        found: dict[int, Vectors] = {}
+        for rows, made in self._runs(ids, "states"):
+            for row, states in zip(rows, made, strict=True):
+                found[row] = _unit(states[1 : len(ids[row]) - 1])
+        return [found[row] for row in range(len(ids))]
+
+    def _runs(
+        self, ids: Sequence[Sequence[int]], output: str
+    ) -> Iterator[tuple[list[int], Vectors]]:
+        """(rows, what the model makes of them), every row once; several runs at once."""
+        lengths = [len(text) for text in ids]
+        share = max(_LEAST_TOKENS_PER_RUN, sum(lengths) // self._threads)
+        runs = list(_runs(lengths, min(self._tokens_per_run, share)))
+
+        def run(rows: Sequence[int]) -> Vectors:
+            made: Vectors = self._session.run([output], minilm.padded([ids[row] for row in rows]))[
+                0
+            ]
+            return made
+
+        if len(runs) <= 1:
+            yield from ((rows, run(rows)) for rows in runs)
+            return
+        with ThreadPoolExecutor(self._threads) as pool:
+            yield from zip(runs, pool.map(run, runs), strict=True)
 
 
 def _runs(lengths: Sequence[int], tokens_per_run: int) -> Iterator[list[int]]:

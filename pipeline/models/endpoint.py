@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from pipeline.errors import ModelUnavailable
+from pipeline.models import cancelling
 from pipeline.models.pacing import Pace, asked_to_wait, spread
 from pipeline.settings import Settings
 
@@ -105,6 +107,7 @@ class EndpointClient(httpx.Client):
         self._patience = patience
         self._pace = Pace(endpoint.requests_per_minute)
         self._asked = f"{endpoint.url} ({model})" if model else endpoint.url
+        self._answers = threading.local()
         headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
         super().__init__(
             headers=headers,
@@ -115,22 +118,31 @@ class EndpointClient(httpx.Client):
             trust_env=not _is_loopback(endpoint.url),
         )
 
+    @property
+    def answer(self) -> httpx.Response | None:
+        """The answer that this thread was given last, for who reads it through others' objects."""
+        return getattr(self._answers, "last", None)
+
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """As httpx's, after a few attempts; returns only what is usable."""
         limits = request.extensions.get("timeout", {})
         limits["connect"] = min(limits.get("connect") or _CONNECT_SECONDS, _CONNECT_SECONDS)
+        if (cancellation := cancelling.current()) is not None:
+            request.extensions["trace"] = cancellation.trace
         for attempt in itertools.count():
             self._pace.wait()
+            cancelling.check()
             try:
                 response = super().send(request, **options)
             except httpx.HTTPError as error:
                 dropped = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
                 if not dropped or attempt >= _ATTEMPTS - 1:
                     raise self.failure(error) from error
-                time.sleep(spread(_back_off(attempt)))
+                cancelling.pause(spread(_back_off(attempt)), time.sleep)
                 continue
             if not self._waited(response, attempt):
-                return self._usable(response)
+                self._answers.last = self._usable(response)
+                return response
         raise AssertionError("the last attempt returns or raises")
 
     def _waited(self, response: httpx.Response, attempt: int) -> bool:
@@ -146,11 +158,15 @@ class EndpointClient(httpx.Client):
         if asked or status == _TOO_MANY:
             self._pace.pause(asked or _back_off(attempt))
         else:
-            time.sleep(spread(_back_off(attempt)))
+            cancelling.pause(spread(_back_off(attempt)), time.sleep)
         return True
 
     def failure(self, error: httpx.HTTPError) -> ModelUnavailable:
-        """What a request that got no answer, or only part of one, means to the user."""
+        """What a request that got no answer, or only part of one, means to the user.
+
+        Raises `GivenUp` where nobody waits for the answer: then it was broken off on purpose.
+        """
+        cancelling.check()
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             said = str(error) or "no answer"
             return ModelUnavailable(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ import httpx
 from pipeline.errors import FootnoteError, ModelUnavailable, SettingsError
 from pipeline.models.endpoint import (
     EndpointClient,
+    Rejected,
     endpoint_of,
     find_local_endpoint,
     list_models,
 )
 from pipeline.models.registry import load_named
+from pipeline.models.replies import after_thoughts, answer_of, estimated_tokens
 from pipeline.settings import Settings
 from pipeline.types import LanguageModel, Reply
 
@@ -39,8 +41,8 @@ __all__ = [
 ]
 
 _MAX_NEW_TOKENS = 1024
-# What models that reason aloud put before their answer (DeepSeek-R1, Qwen3).
-_THOUGHT_START, _THOUGHT_END = "<think>", "</think>"
+# How a server that does not know the option says so.
+_COUNTS = re.compile(r"stream_options|include_usage|extra|unknown|unexpected|unrecogni[sz]ed")
 
 
 def load_language_model(name: str, settings: Settings | None = None) -> LanguageModel:
@@ -77,39 +79,73 @@ class LlamaIndexModel:
         self.llm = llm
         self.name = name
         self._client = client
-        self._count = count or (lambda text: 0)
+        self._count = count
+        self._counts_refused = False
 
     def complete(self, prompt: str, system: str = "") -> Reply:
         """One reply, greedy where the model was loaded by Footnote. Raises `ModelUnavailable`.
 
-        Token counts are the endpoint's or the tokenizer's, 0 where there is neither.
+        Token counts are the endpoint's or the tokenizer's, estimated where there is neither.
         """
         try:
             response = self.llm.chat(_messages(prompt, system))
         except Exception as error:  # a caller's LLM object may raise anything at all
             raise self._failure(error) from error
-        text = without_thoughts(response.message.content or "")
+        text = answer_of(response.message.content or "")
         if not text:
             raise self._empty()
-        told = response.additional_kwargs or {}
-        return Reply(
-            text,
-            int(told.get("prompt_tokens") or self._count(f"{system} {prompt}")),
-            int(told.get("completion_tokens") or self._count(text)),
-        )
+        return self._counted(text, f"{system} {prompt}", response.additional_kwargs or {})
 
-    def stream(self, prompt: str, system: str = "") -> Iterator[str]:
-        """The reply in pieces, as they are made. Raises `ModelUnavailable`, midway too."""
-        said = False
+    def stream(self, prompt: str, system: str = "") -> Iterator[str | Reply]:
+        """The reply in pieces, as they are made, and then whole. Raises `ModelUnavailable`, midway
+        too. An endpoint is asked to count the tokens; one that does not know how is asked again."""
+        chunks = _Chunks()
+        said: list[str] = []
         try:
-            chunks = self.llm.stream_chat(_messages(prompt, system))
-            for piece in _after_thoughts(chunk.delta or "" for chunk in chunks):
-                said = said or bool(piece.strip())
+            for piece in after_thoughts(chunks.drawn(self._asked(_messages(prompt, system)))):
+                said.append(piece)
                 yield piece
         except Exception as error:
             raise self._failure(error) from error
-        if not said:
+        text = "".join(said).strip()
+        if not text:
             raise self._empty()
+        yield self._counted(text, f"{system} {prompt}", chunks.told)
+
+    def _asked(self, messages: Sequence[Any]) -> Iterator[Any]:
+        """The chunks of a streamed reply, with a count of the tokens where that can be had."""
+        if self._client is None or self._counts_refused:
+            yield from self._chunks(messages)
+            return
+        try:
+            yield from self._chunks(messages, stream_options={"include_usage": True})
+        except Exception as error:
+            refusal = self._failure(error)
+            if not (isinstance(refusal, Rejected) and _COUNTS.search(refusal.told)):
+                raise
+            yield from self._chunks(messages)
+            self._counts_refused = True  # only now is it clear that this was what it minded
+
+    def _chunks(self, messages: Sequence[Any], **options: Any) -> Iterator[Any]:
+        """The chunks; whoever leaves hangs up. The endpoint would go on writing otherwise: openai's
+        stream refers to itself, and is closed when garbage is collected."""
+        answer: httpx.Response | None = None
+        try:
+            for chunk in self.llm.stream_chat(messages, **options):
+                if answer is None and self._client:
+                    answer = self._client.answer
+                yield chunk
+        finally:
+            if answer is not None:
+                answer.close()
+
+    def _counted(self, text: str, asked: str, told: Mapping[str, Any]) -> Reply:
+        """A reply with its tokens: as they were `told`, else counted, else estimated."""
+        counts = [_number(told.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+        counted = all(counts) or self._count is not None
+        count = self._count or estimated_tokens
+        asking, saying = counts[0] or count(asked), counts[1] or count(text)
+        return Reply(text, asking, saying, estimated=not counted)
 
     def _failure(self, error: BaseException) -> FootnoteError:
         """The endpoint client's own finding where there is one, else the error's first line."""
@@ -133,40 +169,28 @@ class LlamaIndexModel:
         )
 
 
+class _Chunks:
+    """The chunks of a stream, of which the texts are drawn and the token counts kept."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Any] = {}
+
+    def drawn(self, chunks: Iterable[Any]) -> Iterator[str]:
+        for chunk in chunks:
+            self.told |= chunk.additional_kwargs or {}
+            yield chunk.delta or ""
+
+
+def _number(count: object) -> int:
+    """A count that an endpoint gave; 0 for what is none."""
+    return count if isinstance(count, int) and count > 0 else 0
+
+
 def _messages(prompt: str, system: str) -> list[Any]:
     from llama_index.core.llms import ChatMessage
 
     asked = [ChatMessage(role="user", content=prompt)]
     return [ChatMessage(role="system", content=system), *asked] if system else asked
-
-
-def without_thoughts(text: str) -> str:
-    """`text` without a leading block of reasoning, stripped."""
-    return "".join(_after_thoughts([text])).strip()
-
-
-def _after_thoughts(pieces: Iterator[str] | Sequence[str]) -> Iterator[str]:
-    """The pieces from where a leading block of reasoning ends; all of them without one."""
-    held, deciding, thinking = "", True, False
-    for piece in pieces:
-        if not deciding and not thinking:
-            yield piece
-            continue
-        held += piece
-        if deciding:
-            start = held.lstrip()
-            if start and len(start) < len(_THOUGHT_START) and _THOUGHT_START.startswith(start):
-                continue
-            if not start:
-                continue
-            deciding, thinking = False, start.startswith(_THOUGHT_START)
-        if thinking and _THOUGHT_END in held:
-            held, thinking = held.split(_THOUGHT_END, 1)[1].lstrip(), False
-        if not thinking:
-            yield held
-            held = ""
-    if deciding and held:
-        yield held
 
 
 # ---------------------------------------------------------------- backends
@@ -256,9 +280,11 @@ class ScriptedModel:
             raise ModelUnavailable(f"{self.name} has no reply left", "add one to the script")
         return Reply(text, len(f"{system} {prompt}".split()), len(text.split()))
 
-    def stream(self, prompt: str, system: str = "") -> Iterator[str]:
-        """The reply word by word."""
-        yield from re.findall(r"\s*\S+|\s+$", self.complete(prompt, system).text)
+    def stream(self, prompt: str, system: str = "") -> Iterator[str | Reply]:
+        """The reply word by word, and then whole."""
+        reply = self.complete(prompt, system)
+        yield from re.findall(r"\s*\S+|\s+$", reply.text)
+        yield reply
 
 
 def _fake(script: str) -> LanguageModel:

@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Mapping
 
+from pipeline.models import cancelling
+
 # Threads that waited for the same thing do not all come back at the same instant.
 _JITTER = 0.1
 _LONGEST_RESET = 60.0
@@ -33,10 +35,10 @@ class Pace:
         self._next = self._resumed = 0.0
 
     def wait(self) -> None:
-        """Sleep until it is this thread's turn."""
+        """Sleep until it is this thread's turn. Raises `GivenUp` where nobody waits for it."""
         now = time.monotonic()
         while (ready := self._take(now)) > now:
-            time.sleep(spread(ready - now))
+            cancelling.pause(spread(ready - now), time.sleep)
             now = max(ready, time.monotonic())
 
     def pause(self, seconds: float) -> None:

@@ -44,7 +44,8 @@ _NO_SOUND_MODEL = "no sound model; set FOOTNOTE_SOUND_MODEL=transformers:OWNER/M
 _NOT_IN_PROFILE = {
     "speech": "the embedded profile transcribes nothing; run footnote add --profile auto",
     "captions": "the embedded profile has no caption model",
-    "language": "the embedded profile has no language model",
+    "language": "the embedded profile has no language model;"
+    " set FOOTNOTE_LANGUAGE_MODEL, or FOOTNOTE_PROFILE=auto",
 }
 
 
@@ -160,12 +161,18 @@ class Shelf:
         return True
 
     def has_language_model(self, *, look_around: bool = False) -> bool:
-        """Whether a language model was chosen; `look_around` also asks the local endpoints."""
-        if "language" in self._loaded or self._settings.language_model or self._settings.endpoint:
+        """Whether a language model was chosen; `look_around` also asks the local endpoints.
+
+        In the embedded profile an endpoint alone chooses none: there only a named model is used.
+        """
+        settings = self._settings
+        if "language" in self._loaded or settings.language_model:
             return True
-        if self._settings.profile in ("embedded", "server"):
+        if settings.profile == "embedded":
             return False
-        return self._settings.profile == "local" or (look_around and bool(self.name("language")))
+        if settings.endpoint or settings.profile == "local":
+            return True
+        return settings.profile == "auto" and look_around and bool(self.name("language"))
 
     def name(self, role: Role) -> str:
         """The model chosen for `role`, "provider:model"; "" when there is none, see `reason`."""

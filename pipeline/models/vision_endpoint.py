@@ -11,11 +11,12 @@ import io
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from typing import Any
 
 from pipeline.errors import ModelUnavailable
 from pipeline.models.endpoint import EndpointClient, Rejected, endpoint_of
-from pipeline.models.language import without_thoughts
+from pipeline.models.replies import answer_of
 from pipeline.models.vision_pictures import pictures_of
 from pipeline.settings import Settings
 from pipeline.types import CaptionRequest, Deliver, Reply
@@ -60,7 +61,11 @@ class EndpointCaptioner:
         replies: dict[int, Reply] = {}
         failures: list[ModelUnavailable] = []
         with ThreadPoolExecutor(self.width) as pool:
-            places = {pool.submit(self._one, request): at for at, request in enumerate(requests)}
+            # Each in a copy of this context: who gives the work up is told by it.
+            places = {
+                pool.submit(copy_context().run, self._one, request): at
+                for at, request in enumerate(requests)
+            }
             try:
                 for future in as_completed(places):
                     if future.cancelled():
@@ -154,7 +159,7 @@ def _reply(answer: Mapping[str, Any]) -> Reply:
     """The first choice; a refusal is a reply in words, which the caller looks at."""
     choice = answer["choices"][0]
     message, finished = choice["message"], choice.get("finish_reason")
-    text = without_thoughts(_text(message.get("content"))) or str(message.get("refusal") or "")
+    text = answer_of(_text(message.get("content"))) or str(message.get("refusal") or "")
     usage = answer.get("usage") or {}
     return Reply(
         text or (WITHHELD if finished == _FILTERED else ""),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import FootnoteError, ModelUnavailable
-from pipeline.models.language import without_thoughts
+from pipeline.models.replies import answer_of
 from pipeline.models.vision_pictures import pictures_of
 from pipeline.settings import Settings
 from pipeline.types import CaptionRequest, Deliver, Reply
@@ -161,7 +161,7 @@ class TransformersCaptioner:
         end = next((at for at, token in enumerate(row) if token in ends), None)
         said = row if end is None else row[: end + 1]
         text = self._processor.tokenizer.decode(said, skip_special_tokens=True)
-        return Reply(without_thoughts(text), int(asked), len(said), cut=end is None)
+        return Reply(answer_of(text), int(asked), len(said), cut=end is None)
 
 
 def _is_memory(error: Exception) -> bool:

@@ -12,11 +12,11 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from pipeline.models.replies import without_thoughts
+
 # More than the embedding model reads and enough words for BM25; longer is a model run wild.
 LONGEST_PASSAGE = 1500  # characters
 
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_THOUGHTS_END = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
 _JSON = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
 # A string of JSON, still escaped, and the ":" that makes it a key.
@@ -92,7 +92,7 @@ def read_translations(reply: str, languages: Sequence[str]) -> dict[str, str]:
 
 def _bare(reply: str) -> str:
     """The reply without thoughts and code fences."""
-    return _FENCE.sub("", _THOUGHTS_END.split(_THOUGHTS.sub("", reply))[-1]).strip()
+    return _FENCE.sub("", without_thoughts(reply)).strip()
 
 
 def _usable(items: Iterable[str], question: str, request: str) -> list[str]:

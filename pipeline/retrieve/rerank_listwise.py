@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.ingest.outputs import GetOutput, PutOutput, output_key
+from pipeline.models.replies import without_thoughts
 from pipeline.prompts import Prompt, as_data, shortened
 from pipeline.retrieve.fuse import NEIGHBOURS, VIDEO
 from pipeline.retrieve.rerank import Clock, placed
@@ -218,8 +219,6 @@ def _told(moment: Moment, room: int) -> str:
 
 # ---------------------------------------------------------------- reading the reply
 
-_THOUGHTS_END = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
-_OPEN_THOUGHTS = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+")
 _BRACKETED = re.compile(r"\[\s*(\d+)\s*\]")
 # "[2] > [1], [3]", on one line or one to a line, after "1." and before a few words of comment
@@ -235,8 +234,7 @@ def read_order(reply: str, count: int) -> list[int] | None:
     in their order. Of several orders (a draft, then the answer) the fullest is taken, of equals
     the last. Thoughts are not looked at.
     """
-    text = _THOUGHTS_END.split(reply)[-1]
-    text = _OPEN_THOUGHTS.split(text)[0]
+    text = without_thoughts(reply)
     found = max(_orders(text, count), key=len, default=[])
     if not found:
         return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ _WORDS_WEIGHT = 0.5
 # What a word of a video's title or metadata counts in each of its windows: as if half said.
 _TITLE_COUNT = 0.5
 _NOTHING: frozenset[str] = frozenset()
+_PASSAGES_KEPT = 20_000  # whose terms are, about 1 kB each
 
 Floats = NDArray[np.float64]
 
@@ -104,8 +106,7 @@ def _words(
     weight = dict(
         zip(asked, (index.rarity(list(asked)) * list(asked.values())).tolist(), strict=True)
     )
-    texts = [(text, windows.language) for windows in passages for text in windows.texts]
-    terms = _terms(texts)
+    terms = [own for w in passages for own in _terms(w.texts, w.language)]
     lengths = np.array([len(found) for found in terms], np.float64)
     damping = (_K1 * (1 - _B + _B * lengths / (lengths.mean() or 1.0))).tolist()
     said = [Counter([term for term in found if term in weight]) for found in terms]
@@ -125,15 +126,11 @@ def _bm25(times: Mapping[str, float], damping: float, weight: Mapping[str, float
     return sum(weight[t] * n * (_K1 + 1) / (n + damping) for t, n in sorted(times.items()))
 
 
-def _terms(texts: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """The index terms of each (text, language)."""
-    terms: list[list[str]] = [[]] * len(texts)
-    for language in {language for _, language in texts}:
-        places = [place for place, (_, own) in enumerate(texts) if own == language]
-        found = terms_of_each([texts[place][0] for place in places], language)
-        for place, own in zip(places, found, strict=True):
-            terms[place] = own
-    return terms
+@lru_cache(maxsize=_PASSAGES_KEPT)
+def _terms(texts: tuple[str, ...], language: str) -> tuple[tuple[str, ...], ...]:
+    """The index terms of each window of a passage. Kept: those who search look at the same
+    passages again, with the next letter typed, and this was half of what looking closely took."""
+    return tuple(map(tuple, terms_of_each(texts, language)))
 
 
 def _scaled(scores: Floats) -> Floats:

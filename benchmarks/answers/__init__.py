@@ -1,0 +1,1 @@
+"""Questions that quoted answers are tuned and measured with; see README.md."""
