@@ -935,10 +935,12 @@ class Library:
             written = hypothetical if (query, some) == (question, filters) else ()
             return self._finder.search(query, count, some, written, model=model)
 
-        def answer(asked: str, result: SearchResult) -> Answer:
+        def answer(asked: str, result: SearchResult, also: Sequence[str]) -> Answer:
             given = self._catalog, self._shelf.embedder(), model, settings
             sight, verifier = self._sight(), self._verifier()
-            return answer_question(asked, result, *given, form=form, sight=sight, verifier=verifier)
+            return answer_question(
+                asked, result, *given, form=form, sight=sight, verifier=verifier, also=also
+            )
 
         def length(video_id: str) -> float:
             return self._catalog.video(video_id).duration

@@ -69,6 +69,7 @@ class World:
         self.verdict: Verdict = verdict
         self.searches: list[tuple[str, Filters]] = []
         self.asked: list[tuple[str, ...]] = []  # texts of the moments of each answer
+        self.wanted: list[tuple[str, ...]] = []  # queries beside the question
         self.now = 0.0
 
     def search(self, query: str, filters: Filters, count: int) -> SearchResult:
@@ -82,7 +83,8 @@ class World:
         ]
         return SearchResult(query, tuple(kept[:count]), {"search": 1.0})
 
-    def answer(self, question: str, result: SearchResult) -> Answer:
+    def answer(self, question: str, result: SearchResult, also: Sequence[str] = ()) -> Answer:
+        self.wanted.append(tuple(also))
         self.asked.append(tuple(m.text for m in result.moments))
         said = [(m, t) for t in self.answers for m in result.moments if t in m.text]
         citations = tuple(
@@ -296,7 +298,7 @@ def test_a_model_that_dies_leaves_the_first_answer_and_it_is_told() -> None:
 
 
 def test_a_first_answer_that_fails_is_an_error() -> None:
-    def answer(question: str, result: SearchResult) -> Answer:
+    def answer(question: str, result: SearchResult, also: Sequence[str]) -> Answer:
         raise ModelUnavailable("the endpoint is down")
 
     with pytest.raises(ModelUnavailable):
@@ -411,7 +413,7 @@ def test_no_step_begins_after_its_seconds() -> None:
     world, model = endless()
     answer = world.answer
 
-    def slow(question: str, result: SearchResult) -> Answer:
+    def slow(question: str, result: SearchResult, also: Sequence[str] = ()) -> Answer:
         world.now += 10
         return answer(question, result)
 
@@ -464,8 +466,8 @@ def test_a_worse_answer_does_not_replace_a_better_one() -> None:
     world = HalfWorld({"how long": [moment("tour", 50, "noise")], "Who": [moment("tour", 0, WHO)]})
     answer = world.answer
 
-    def unsure(question: str, result: SearchResult) -> Answer:
-        made = answer(question, result)
+    def unsure(question: str, result: SearchResult, also: Sequence[str] = ()) -> Answer:
+        made = answer(question, result, also)
         return replace(made, confidence=0.3) if len(result.moments) > 1 else made
 
     world.answer = unsure  # type: ignore[method-assign]
@@ -493,8 +495,8 @@ def test_a_fuller_answer_wins_where_a_model_missed_something() -> None:
     world.answers = (first, more)
     answer = world.answer
 
-    def surer_of_less(question: str, result: SearchResult) -> Answer:
-        made = answer(question, result)
+    def surer_of_less(question: str, result: SearchResult, also: Sequence[str] = ()) -> Answer:
+        made = answer(question, result, also)
         return replace(made, confidence=1.0 if len(made.sentences) == 1 else 0.8)
 
     world.answer = surer_of_less  # type: ignore[method-assign]

@@ -21,6 +21,7 @@ from pipeline.answer.typed import lacks
         ("When does the ferry sail?", "The ferry is red."),
         ("Who ran the station before Maren Oduya?", "The station was run by Maren Oduya."),
         ("What is the seal called?", "the seal bites"),
+        ("How old was the seal in 2024?", "That was the year 2024."),
     ],
 )
 def test_words_without_anything_of_the_kind_lack_it(question: str, text: str) -> None:

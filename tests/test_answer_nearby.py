@@ -169,6 +169,28 @@ def test_only_another_value_of_the_same_kind_for_the_same_says_otherwise(
     assert not says_otherwise(OTHERWISE, other, 0.1, "The pump is old.") or "not" in other
 
 
+def test_what_only_costs_the_same_money_is_something_else() -> None:
+    one = "Building the greenhouse costs 48,000 crowns."
+    assert says_otherwise(one, "Building the greenhouse costs 53,000 crowns.", 0.8, one)
+    assert not says_otherwise(one, "Concrete costs 62,000 crowns.", 0.8, one)
+
+
+def test_a_video_does_not_contradict_itself() -> None:
+    """Its speaker says what became of the first figure, and the reader has it before them."""
+    told = speech(
+        (0.0, 4.0, "In a good week the greenhouse gives 64 kilos of food."),
+        (5.0, 9.0, "In a good week the greenhouse now gives 81 kilos of food."),
+    )
+    answer = answer_question(
+        "How much food does the greenhouse give?",
+        found(moment("spring", 0.0, 9.0)),
+        MadeTranscripts({"spring": told}),
+        load_embedder("fake:512"),
+        ScriptedModel(["In a good week the greenhouse gives 64 kilos of food [1]."]),
+    )
+    assert len(answer.citations) == 1 and answer.contradictions == ()
+
+
 def test_people_and_places_that_are_called_otherwise_are_others() -> None:
     one = "The ferry to Port Ambry takes 35 minutes to the island."
     assert says_otherwise(one, "The ferry to Port Ambry takes 50 minutes to the island.", 0.9, one)

@@ -7,20 +7,28 @@ import base64
 import io
 import json
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
+import httpx2
 import pytest
+import uvicorn
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 from PIL import Image
 
 from pipeline import Library
-from pipeline.apps.mcp import make_server
+from pipeline.apps.mcp import make_app, make_server
+from pipeline.apps.serving.context import ServerOptions
 from pipeline.settings import Settings
 from tests.clips import colour, scenes, write
 from tests.command import write_rows
+from tests.served import until
 
 T = TypeVar("T")
 ROWS: list[dict[str, Any]] = [
@@ -229,6 +237,55 @@ def test_an_assistant_starts_it_and_speaks_on_stdin(tmp_path: Path, library: Lib
 
     (moment,) = asyncio.run(session())["moments"]
     assert moment["video_id"] == "film"
+
+
+TOKEN = "a token that nobody guesses"
+
+
+@contextmanager
+def listening(library: Library, token: str = "") -> Iterator[str]:
+    """The address of a server that listens on loopback."""
+    options = ServerOptions(token=token)
+    config = uvicorn.Config(make_app(library, options), port=0, log_level="warning")
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    until(lambda: running.started)
+    port = running.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        running.should_exit = True
+        thread.join()
+
+
+def test_assistants_connect_to_it(library: Library) -> None:
+    async def found(address: str) -> str:
+        async with Client(address) as client:
+            result = await client.call_tool("search_moments", {"query": "ferry", "count": 1})
+            return str((result.structured_content or {})["moments"][0]["video_id"])
+
+    with listening(library) as address:
+        assert asyncio.run(found(address)) == "film"
+
+
+def test_a_token_and_the_right_name_are_asked_of_them(library: Library) -> None:
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    accept = {"Accept": "application/json, text/event-stream"}
+    with listening(library, TOKEN) as address:
+        assert httpx.post(address, json=asked, headers=accept).status_code == 401
+        elsewhere = {**accept, "Host": "rebound.example"}
+        assert httpx.post(address, json=asked, headers=elsewhere).status_code == 403
+
+        async def listed() -> int:
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            async with (
+                httpx2.AsyncClient(headers=headers) as web,
+                Client(streamable_http_client(address, http_client=web)) as client,
+            ):
+                return len((await client.list_tools()).tools)
+
+        assert asyncio.run(listed()) == 5
 
 
 def test_json_of_a_result_can_be_written(library: Library) -> None:

@@ -268,3 +268,29 @@ def test_the_documentation_names_every_route_and_loads_nothing_from_elsewhere(
     ask = document["paths"]["/api/ask"]["post"]["responses"]["200"]
     assert ask["content"]["application/json"]["schema"]["$ref"].endswith("/Answer")
     json.dumps(document)
+
+
+# ---------------------------------------------------------------- files to keep
+
+
+def test_a_video_and_an_answer_are_handed_out_as_files(server: Server) -> None:
+    kept = server.get("/api/videos/council/export?format=vtt")
+    assert kept.status_code == 200 and kept.headers["content-type"].startswith("text/vtt")
+    assert "Maren Oduya" in kept.text
+    assert kept.headers["content-disposition"].startswith("attachment; filename*=UTF-8''")
+    answer = server.post("/api/ask", {"question": FERRY}).json()
+    table = server.post("/api/answers/export?format=csv", answer)
+    assert table.status_code == 200 and "Maren Oduya" in table.text
+    for path in ("/api/videos/council/export?format=x", "/api/videos/council/export"):
+        assert server.get(path).status_code == 400
+    assert server.post("/api/answers/export?format=csv", {"answer": 1}).status_code == 400
+
+
+def test_a_reel_is_a_job(server: Server) -> None:
+    answer = server.post("/api/ask", {"question": FERRY}).json()
+    begun = server.post("/api/answers/export?format=reel", answer)
+    assert begun.status_code == 202
+    events = server.events(f"/api/jobs/{begun.json()['job_id']}/events")
+    job = events[-1][1]
+    assert (job["kind"], job["state"]) == ("reel", "failed"), "there is no file to film"
+    assert job["error"]["code"] == "usage" and job["file"] == ""

@@ -19,9 +19,11 @@ from pipeline.apps.serving.incoming import Incoming, safe_name, sweep
 from pipeline.apps.serving.problems import Refused
 from pipeline.errors import NoRoom
 from pipeline.library import Library
+from pipeline.media.child import MediaReader
 from tests import clips
 from tests.served import Server, library_of, served, until
 
+IN_A_CHILD = MediaReader.run
 LIMIT = 200_000
 RAW = {"content-type": "application/octet-stream"}
 
@@ -44,6 +46,17 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
 def server(library: Library) -> Iterator[Server]:
     with served(library, ServerOptions(upload_bytes=LIMIT)) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read in this process: what is tested here is not that a child may die of them,
+    and a child takes most of the time that a short clip takes."""
+
+    def run(_: MediaReader, function: Any, *args: Any, progress: Any = None, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(MediaReader, "run", run)
 
 
 @pytest.fixture(autouse=True)
@@ -114,8 +127,9 @@ def test_a_name_that_is_no_video_s_is_refused(name: str) -> None:
 
 
 def test_what_arrives_is_kept_under_its_name_and_added(
-    server: Server, library: Library, clip: bytes
+    server: Server, library: Library, clip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(MediaReader, "run", IN_A_CHILD)  # as it is outside of tests
     answer = send(server, "../My talk.mp4", clip)
     assert answer.status_code == 202
     assert (answer.json()["name"], answer.json()["known"]) == ("My talk.mp4", False)
@@ -125,15 +139,29 @@ def test_what_arrives_is_kept_under_its_name_and_added(
     assert server.get("/api/videos/my-talk/media").content == clip
 
 
-def test_a_body_whose_length_nobody_told(server: Server, library: Library, clip: bytes) -> None:
+@pytest.fixture
+def unread(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that would be added: nobody reads them."""
+    added: list[Path] = []
+
+    def add(_: Library, paths: list[Path]) -> str:
+        added.extend(paths)
+        return "job"
+
+    monkeypatch.setattr(server.context.jobs, "add", add)
+    return added
+
+
+def test_a_body_whose_length_nobody_told(
+    server: Server, library: Library, clip: bytes, unread: list[Path]
+) -> None:
     pieces = (clip[place : place + 1000] for place in range(0, len(clip), 1000))
-    answer = send(server, "talk.mp4", pieces)
-    assert answer.status_code == 202
-    assert (library.path / "uploads" / "talk.mp4").read_bytes() == clip
-    finished(server, answer.json()["job_id"])
+    assert send(server, "talk.mp4", pieces).status_code == 202
+    assert unread == [library.path / "uploads" / "talk.mp4"]
+    assert unread[0].read_bytes() == clip
 
 
-def test_content_that_is_known_is_not_kept_twice(
+def test_content_that_is_known_is_not_kept_twice_unless_its_file_is_gone(
     server: Server, library: Library, clip: bytes
 ) -> None:
     finished(server, send(server, "talk.mp4", clip).json()["job_id"])
@@ -141,23 +169,19 @@ def test_content_that_is_known_is_not_kept_twice(
     assert again.status_code == 200
     assert again.json() == {"job_id": "", "video_id": "talk", "known": True}
     assert files_in(library) == ["talk.mp4"]
-
-
-def test_content_whose_file_is_gone_is_taken_as_that_file(
-    server: Server, library: Library, clip: bytes
-) -> None:
-    finished(server, send(server, "talk.mp4", clip).json()["job_id"])
     (library.path / "uploads" / "talk.mp4").unlink()
     job = finished(server, send(server, "back.mp4", clip).json()["job_id"])
     assert job["videos"][0]["status"] == "moved" and job["videos"][0]["video_id"] == "talk"
 
 
-def test_no_upload_overwrites_another(server: Server, library: Library, clip: bytes) -> None:
+def test_no_upload_overwrites_another(
+    server: Server, library: Library, clip: bytes, unread: list[Path]
+) -> None:
     for number in range(3):
         answer = send(server, "talk.mp4", clip + bytes(number))
         assert answer.status_code == 202
-        finished(server, answer.json()["job_id"])
-    assert files_in(library) == ["talk (2).mp4", "talk (3).mp4", "talk.mp4"]
+    assert [path.name for path in unread] == ["talk.mp4", "talk (2).mp4", "talk (3).mp4"]
+    assert [path.read_bytes() for path in unread] == [clip + bytes(n) for n in range(3)]
 
 
 # ---------------------------------------------------------------- what is refused
@@ -232,10 +256,10 @@ def test_an_upload_that_breaks_off_leaves_nothing(server: Server, library: Libra
 def test_only_so_many_arrive_at_once(
     server: Server, library: Library, clip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "UPLOADS", 0)
-    answer = send(server, "talk.mp4", clip)
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "UPLOADS", 0)
+        answer = send(server, "talk.mp4", clip)
     assert answer.status_code == 503 and answer.headers["retry-after"]
-    monkeypatch.undo()
     assert send(server, "talk.mp4", b"").status_code == 415
 
 

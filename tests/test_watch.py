@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from pipeline.apps.watching import Log, Noticed, Watch, log_json
 from pipeline.errors import UsageError
 from pipeline.ingest.runner import BEING_READ
 from pipeline.library import AddResult, Library
+from pipeline.media.child import MediaReader
 from pipeline.types import VideoReport
 from tests import clips
 from tests.command import Footnote
@@ -205,6 +208,17 @@ def test_a_folder_that_cannot_be_listed_is_told(
 # ---------------------------------------------------------------- with a library
 
 
+@pytest.fixture(autouse=True)
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read in this process: what is tested here is not that a child may die of them,
+    and a child takes most of the time that a short clip takes."""
+
+    def run(_: MediaReader, function: Any, *args: Any, progress: Any = None, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(MediaReader, "run", run)
+
+
 class Watching:
     """A watch over an empty folder, and what it told; `rest` lets everything settle."""
 
@@ -302,8 +316,10 @@ def test_a_second_copy_takes_the_place_of_the_first(
     put(clip, folder / "copy.mp4")
     assert [status for status, _ in watching.rest()] == ["added", "unchanged"]
     (folder / "a.mp4").unlink()
-    watching.rest()
-    assert watching.rest() == [] and watching.path_of("a") == "copy.mp4"
+    assert watching.rest() == [("moved", "a")]
+    assert watching.path_of("a") == "copy.mp4"
+    (folder / "copy.mp4").unlink()
+    assert watching.rest() == [("removed", "a")]
 
 
 def test_a_disk_that_is_unmounted_removes_nothing(
@@ -398,39 +414,53 @@ def test_the_log_holds_the_last_of_each_file() -> None:
     assert shown["gone"] == [{"path": "/v/b.mp4", "video_id": "b"}] and shown["removed"] == []
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_runs_until_it_is_told_to_end(
-    tmp_path: Path, folder: Path, clip: Path, ending: signal.Signals
-) -> None:
+def test_the_command_runs_until_ctrl_c(tmp_path: Path, folder: Path, clip: Path) -> None:
     """One JSON object at the end, and exit code 0: ending it is how it is used."""
     put(clip, folder / "a.mp4")
+    with watching_command(tmp_path, folder, "--json") as process:
+        until(lambda: process.poll() is not None or (tmp_path / "library" / "frames").is_dir(), 120)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    shown = json.loads(out)
+    assert shown["folder"] == str(folder)
+    assert {video["video_id"] for video in shown["videos"]} <= {"a"}
+
+
+def test_the_command_ends_as_a_service_does(tmp_path: Path, folder: Path) -> None:
+    with watching_command(tmp_path, folder) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Watching ")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+
+
+@contextmanager
+def watching_command(
+    tmp_path: Path, folder: Path, *options: str
+) -> Iterator[subprocess.Popen[str]]:
+    # Where the tests run in the background, Ctrl-C is ignored from the start.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "import sys; from pipeline.apps.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "watch", str(folder), "--settle", "0.1", *options]
     settings = {
+        "FOOTNOTE_LIBRARY": str(tmp_path / "library"),
+        "FOOTNOTE_PROFILE": "embedded",
         "FOOTNOTE_EMBEDDING_MODEL": "fake:64",
         "FOOTNOTE_SCREEN_READER": "fake:words",
         "FOOTNOTE_SPEEDS": "none",
         "PYTHONPATH": str(ROOT),
     }
-    # Where the tests run in the background, Ctrl-C is ignored from the start.
-    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    code += "import sys; from pipeline.apps.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "watch", str(folder), "--settle", "0.1", "--json"]
-    where = ["--library", str(tmp_path / "library"), "--profile", "embedded"]
     process = subprocess.Popen(
-        [*command, *where],
+        command,
         env={**os.environ, **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        frames = tmp_path / "library" / "frames" / "a"
-        until(lambda: process.poll() is not None or frames.is_dir(), 120)
-        process.send_signal(ending)
-        out, err = process.communicate(timeout=120)
+        with process:
+            yield process
     finally:
         process.kill()
-        process.wait()
-    assert process.returncode == 0, err
-    shown = json.loads(out)
-    assert shown["folder"] == str(folder)
-    assert {video["video_id"] for video in shown["videos"]} <= {"a"}

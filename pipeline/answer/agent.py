@@ -22,9 +22,11 @@ from pipeline.errors import ModelUnavailable
 from pipeline.ingest.spending import Prices
 from pipeline.types import Answer, Filters, Moment, SearchResult, Spent, Step, Trace
 
-Answering = Callable[[str, SearchResult], Answer]  # (question, moments)
+# (question, moments, queries that lines are wanted for beside the question)
+Answering = Callable[[str, SearchResult, Sequence[str]], Answer]
 
 _FRUITLESS = 2  # steps in a row that find nothing new
+_WANTED = 2  # queries, the last ones, that share the room of the evidence with the question
 
 
 class Chooser(Protocol):
@@ -228,7 +230,9 @@ class _Agent:
     # ------------------------------------------------------------ answering
 
     def _answered(self, result: SearchResult) -> tuple[Answer, Spent]:
-        made = self.answer(self.question, result)
+        asked = [step.query for step in reversed(self.tried) if step.query]
+        also = [query for query in dict.fromkeys(asked) if query != self.question][:_WANTED]
+        made = self.answer(self.question, result, also)
         usage = made.usage
         calls = _all(usage, "_calls")
         tokens = _all(usage, "prompt_tokens"), _all(usage, "completion_tokens")

@@ -31,16 +31,21 @@ def better(
     confidence. Where little separates them the earlier one stays: it has the evidence that the
     question itself found.
 
-    Of an answer that a model found `lacking`, words tell less: a sound one of more supported
-    sentences, with a confidence of `enough`, is better too.
+    Of an answer that a model found `lacking`, words and confidence tell less: who adds what was
+    missing in words that cannot be checked is less sure of the whole. So a sound one is better too
+    that covers more of the question with no fewer supported sentences, or that has more of these
+    and a confidence of `enough`.
     """
     if before is None:
         return True
     if _is_sound(made) != _is_sound(before):
         return _is_sound(made)
-    fuller = _supported(made) > _supported(before) and made.confidence >= enough
     clearly = _worth(question, made) >= _worth(question, before) + MARGIN
-    return clearly or (lacking and fuller and _is_sound(made))
+    if not lacking or not _is_sound(made) or clearly:
+        return clearly
+    more = _supported(made) - _supported(before)
+    wider = covered(question, made) > covered(question, before)
+    return (wider and more >= 0) or (more > 0 and made.confidence >= enough)
 
 
 def _is_sound(answer: Answer) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pipeline.answer.asking import drawn, finished_parts, request, usage_of
 from pipeline.answer.contradictions import contradictions, later_first, otherwise
 from pipeline.answer.evidence import (
+    Candidate,
     Evidence,
     Transcripts,
     as_quote,
@@ -56,6 +57,7 @@ def answer_question(
     form: str = "",
     sight: Sight | None = None,
     verifier: Verifier | None = None,
+    also: Sequence[str] = (),
 ) -> Answer:
     """Answer `question` from the moments of `result`, or abstain.
 
@@ -67,10 +69,11 @@ def answer_question(
     "" leaves the form to the question's wording. With a `sight`, a vision model writes the answer
     where there are pictures of what was seen. `verifier` judges what the model wrote, the first
     level of checking where None. Raises `UsageError` for an empty question and a form
-    that is none, and what the language model raises.
+    that is none, and what the language model raises. `also` are queries that lines are wanted
+    for beside the question: what an earlier answer lacked.
     """
     given = (transcripts, embedder, language_model, settings, form, sight, verifier)
-    task = _task(question, result, *given)
+    task = _task(question, result, *given, also)
     *_, answer = _events(task, stream=False)
     assert isinstance(answer, Answer)
     return answer
@@ -130,6 +133,7 @@ def _task(
     form: str,
     sight: Sight | None,
     verifier: Verifier | None,
+    also: Sequence[str] = (),
 ) -> _Task:
     if not question.strip():
         raise UsageError("the question is empty", 'footnote ask "What ...?"')
@@ -139,8 +143,14 @@ def _task(
     tokens = min(EVIDENCE_TOKENS, settings.context_window // 2)
     every = candidates(result.moments, read)
     found = unplanted(every, question) if model or sight else every
-    chosen = select(question, found, result.moments, once, tokens, spread=wanted in SPREAD)
-    evidence = numbered(chosen, read)
+    # Each gets its share of the room: else what is near to the question as a whole, and known
+    # already, takes it all.
+    asked, chosen = dict.fromkeys((question, *also)), dict[int, Candidate]()
+    for one in asked:
+        room, spread = tokens // len(asked), wanted in SPREAD
+        taken = select(one, found, result.moments, once, room, spread=spread)
+        chosen |= {id(candidate): candidate for candidate in taken}
+    evidence = numbered(chosen.values(), read)
     pictures: Sequence[Evidence] = ()
     if sight is not None and (seen := sight.choose(evidence)):
         pictures, model = [item for item, _ in seen], sight.model([path for _, path in seen])

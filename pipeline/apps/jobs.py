@@ -11,6 +11,7 @@ again go on from there.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import secrets
@@ -186,9 +187,11 @@ class _Running:
             self._become("cancelled")
 
     def discard(self) -> None:
-        """Remove the file that was made."""
+        """Remove the file that was made, and its folder where it had one to itself."""
         if (file := self.job.result.file) is not None:
             file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                file.parent.rmdir()
 
     def run(self) -> None:
         """Everything that the work raises is the job's error."""

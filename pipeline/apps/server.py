@@ -12,12 +12,14 @@ import asyncio
 import contextlib
 import os
 import secrets
+import socket
 import sys
 import webbrowser
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from pipeline import __version__
 from pipeline.apps.jobs import Jobs
@@ -31,7 +33,15 @@ from pipeline.errors import FootnoteError, UsageError
 from pipeline.library import Library
 from pipeline.settings import Settings
 
-__all__ = ["Context", "ServerOptions", "create_app", "make_context", "options_for", "serve"]
+__all__ = [
+    "Context",
+    "ServerOptions",
+    "create_app",
+    "listen",
+    "make_context",
+    "options_for",
+    "serve",
+]
 
 _CONNECTIONS = 512
 _BACKLOG = 256
@@ -128,49 +138,66 @@ def options_for(
     )
 
 
-def address(options: ServerOptions) -> str:
+def address(options: ServerOptions, path: str = "") -> str:
     """Where a browser on this machine finds the page, with the token if there is one."""
     anywhere = options.host in ("0.0.0.0", "::", "")
     host = "127.0.0.1" if anywhere else options.host
     host = f"[{host}]" if ":" in host else host
     token = f"?token={options.token}" if options.token else ""
-    return f"http://{host}:{options.port}/{token}"
+    return f"http://{host}:{options.port}/{path}{token}"
 
 
 def serve(library: Library, options: ServerOptions, *, open_page: bool = False) -> None:
     """Serve until Ctrl-C. Raises `UsageError` where the port cannot be had."""
-    import socket
+    app = create_app(library, options)
+    try:
+        listen(app, options, open_page=open_page)
+    finally:
+        close(app.state.context)
+        app.state.context.jobs.join(_JOB_SECONDS)
 
+
+def listen(
+    app: ASGIApp, options: ServerOptions, path: str = "", *, open_page: bool = False
+) -> None:
+    """Run an application until Ctrl-C; `path` is where it has its page, or what else it is for.
+
+    Raises `UsageError` where the port cannot be had.
+    """
     import uvicorn
 
+    with _listening(options) as listening:
+        page = address(options, path)
+        sys.stderr.write(f"Footnote is at {page}  (Ctrl-C ends it)\n")
+        if not is_loopback(options.host):
+            sys.stderr.write("  others reach it under this machine's name or address\n")
+        if open_page:
+            webbrowser.open(page)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,  # who a request comes from is not for the request to say
+            server_header=False,
+            limit_concurrency=_CONNECTIONS,
+            timeout_graceful_shutdown=_ENDING_SECONDS,
+        )
+        with contextlib.suppress(KeyboardInterrupt):  # that is how a server ends
+            uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(options: ServerOptions) -> socket.socket:
+    """A socket that nobody is turned away from any more. Raises `UsageError`."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((options.host, options.port))
-        listening.listen(_BACKLOG)  # from here on nobody is turned away
+        listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
         raise UsageError(
             f"{options.host}:{options.port} cannot be listened on: {error.strerror}",
-            "footnote serve --port PORT",
+            "another --port PORT",
         ) from error
-    page = address(options)
-    sys.stderr.write(f"Footnote is at {page}  (Ctrl-C ends it)\n")
-    if not is_loopback(options.host):
-        sys.stderr.write("  others reach it under this machine's name or address\n")
-    if open_page:
-        webbrowser.open(page)
-    app = create_app(library, options)
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,  # who a request comes from is not for the request to say
-        server_header=False,
-        limit_concurrency=_CONNECTIONS,
-        timeout_graceful_shutdown=_ENDING_SECONDS,
-    )
-    with contextlib.suppress(KeyboardInterrupt):  # that is how a server ends
-        uvicorn.Server(config).run(sockets=[listening])
-    app.state.context.jobs.join(_JOB_SECONDS)
+    return listening

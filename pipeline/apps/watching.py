@@ -125,28 +125,35 @@ class Watch:
         self._copies.pop(path, None)
         if report.reason == BEING_READ:
             self._settling.forget(path)
-        elif report.status == "unchanged" and not report.stages and report.video_id:
-            self._copies[path] = report.video_id
+        elif report.status == "unchanged" and not report.stages:
+            self._copies[path] = report.video_id  # "" where both came in one run
 
     def _lose(self, path: Path) -> None:
-        """A file that was there is not, and no other file is its video now."""
+        """A file that was there is not; a copy of it takes its place, where there is one."""
         unsure = path in self._unsure
         self._unsure.discard(path)
         self._copies.pop(path, None)
+        video = self._video_at(path)
+        copies = [p for p, name in self._copies.items() if video and name in (video, "")]
+        if copies:
+            self._read(sorted(copies))
+            video = self._video_at(path)
+        if not video:
+            return
+        if self._remove and not unsure:
+            self._library.remove([video])
+            self._tell(Noticed("removed", str(path), video))
+        else:
+            self._tell(Noticed("gone", str(path), video))
+
+    def _video_at(self, path: Path) -> str:
+        """The id of the video whose file lies, or lay, there; "" where it lies elsewhere now, or
+        where there was none."""
         try:
             video = self._library.video(str(path))
         except VideoNotFound:
-            return  # it was moved, or was no video
-        copies = [copy for copy, video_id in self._copies.items() if video_id == video.video_id]
-        if copies:
-            for copy in copies:
-                self._settling.forget(copy)  # read again, one of them becomes its file
-            return
-        if self._remove and not unsure:
-            self._library.remove([video.video_id])
-            self._tell(Noticed("removed", str(path), video.video_id))
-        else:
-            self._tell(Noticed("gone", str(path), video.video_id))
+            return ""
+        return video.video_id if video.path == str(path) else ""
 
 
 def run(watch: Watch, stop: Event, settle: float = SETTLE) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.answer.footnotes import written
 from pipeline.store.passage_lookup import StoredPassage
 from pipeline.types import (
     Answer,
@@ -188,9 +189,8 @@ def streamed(
     shown = False
     for event in events:
         if isinstance(event, SentenceReady):
-            markers = "".join(f"[{marker}]" for marker in event.sentence.citations)
             sources += [citation_node(citation) for citation in event.citations]
-            yield f"{' ' if shown else ''}{event.sentence.text} {markers}"
+            yield " " * shown + written((event.sentence,), "short")
             shown = True
         elif isinstance(event, Answer):
             told.update(answer_facts(event))

@@ -208,10 +208,11 @@ class SoundTrack:
         rates = _SOUND_RATES.get(codec, (form.rate,))
         rate = form.rate if form.rate in rates else rates[0]
         self._output, self.codec = output, codec
-        self._stream = output.add_stream(codec, rate=rate, layout=form.layout)
+        stream: Any = output.add_stream(codec, rate=rate, layout=form.layout)
         if codec in _SOUND_RATES:
-            self._stream.bit_rate = _BIT_RATE * self._stream.codec_context.layout.nb_channels
-        self._stream.codec_context.time_base = Fraction(1, rate)
+            stream.bit_rate = _BIT_RATE * stream.codec_context.layout.nb_channels
+        stream.codec_context.time_base = Fraction(1, rate)
+        self._stream: Any = stream
         self.form = SoundForm(rate, form.layout)
         self._given = 0
         self._rest: Samples | None = None
@@ -253,7 +254,8 @@ def encoder_of(names: Sequence[str]) -> str:
             continue
         return name
     raise ModelUnavailable(
-        f"this build of PyAV has no encoder of {' or '.join(names)}", "pip install --force av"
+        f"this build of PyAV has no encoder of {' or '.join(names)}",
+        "pip install --force-reinstall av",
     )
 
 

@@ -157,7 +157,8 @@ def _first(text: str, beginning: re.Pattern[str]) -> object:
     try:
         value, _ = _DECODER.raw_decode(text, found.start())
     except (ValueError, RecursionError) as error:
-        raise UnreadableReply(f"the JSON is broken or cut off: {error}") from error
+        problem = f"the JSON cannot be read, it is broken or cut off: {error}"
+        raise UnreadableReply(problem) from error
     return value
 
 

@@ -125,6 +125,21 @@ def test_an_answer_can_be_taken_along(tab: Shown, library: StagedLibrary) -> Non
     assert '"contradictions"' in saved.value.path().read_text("utf-8")
 
 
+def test_an_answer_is_there_after_a_reload_and_on_the_way_back_and_is_not_asked_again(
+    tab: Shown, library: StagedLibrary
+) -> None:
+    page = asked(tab, library)
+    again: list[str] = []
+    page.on("request", lambda sent: sent.method == "POST" and again.append(sent.url))
+    page.reload()
+    page.wait_for_selector(".cited-video")
+    page.click("nav a[href='/status']")
+    page.wait_for_selector(".checks")
+    page.go_back()
+    page.wait_for_selector(".cited-video")
+    assert page.locator(".sentence").count() == 2 and again == []
+
+
 def test_what_the_library_does_not_answer_shows_what_comes_near(tab: Shown) -> None:
     page = tab.open("/")
     page.fill("#question", "How many moons does Jupiter have?")

@@ -35,7 +35,7 @@ def router(context: Context) -> APIRouter:
         if format == REEL:
 
             def film(progress: Progress) -> JobResult:
-                made, mime, name = exported(library, answer, REEL)
+                made, mime, name = exported(library, answer, REEL, progress=progress)
                 assert isinstance(made, Path)
                 return JobResult(file=made, mime=mime, name=name)
 

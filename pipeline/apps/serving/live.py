@@ -26,9 +26,11 @@ from pipeline.media.remux import StreamFacts
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Key = tuple[str, str, float]  # the id of a video, its content, and a second
 
 _ROOM_WITHIN = 1.0  # seconds: a player that seeks opens the new stream before the old one is gone
 _STANDS_STILL = 10.0  # seconds without a byte taken, after which a stream may have to make room
+_KEPT = 3.0  # seconds that a stream is held between the question and the request
 _STUCK = 60.0  # seconds without a byte made, after which a decoder is given up
 
 
@@ -70,6 +72,7 @@ class LiveStreams:
     def __init__(self, most: int) -> None:
         self._most = most
         self._playing: list[Playing] = []
+        self._kept: dict[Key, Playing] = {}
         self._opening = 0
         self._threads = ThreadPoolExecutor(most + 1, thread_name_prefix="footnote-live")
 
@@ -102,6 +105,25 @@ class LiveStreams:
             (await starting).close()
             raise
 
+    def keep(self, key: Key, playing: Playing) -> None:
+        """Hold a stream that has begun for who asks for it next: a page asks where it begins, and
+        then for the stream. It is dropped when nobody comes."""
+        self.drop(key)
+        self._kept[key] = playing
+        asyncio.get_running_loop().call_later(_KEPT, self._expire, key, playing)
+
+    def take(self, key: Key) -> Playing | None:
+        """The stream that was kept; it is the caller's now."""
+        return self._kept.pop(key, None)
+
+    def drop(self, key: Key) -> None:
+        if playing := self._kept.pop(key, None):
+            self.leave(playing)
+
+    def _expire(self, key: Key, playing: Playing) -> None:
+        if self._kept.get(key) is playing:
+            self.drop(key)
+
     def leave(self, playing: Playing) -> None:
         playing.end()
         if playing in self._playing:
@@ -110,6 +132,9 @@ class LiveStreams:
     async def _room(self) -> None:
         until = time.monotonic() + _ROOM_WITHIN
         while self.taken >= self._most:
+            if self._kept:
+                self.drop(next(iter(self._kept)))
+                continue
             still = [one for one in self._playing if one.waits and not one.displaced.is_set()]
             oldest = min(still, key=lambda one: one.taken, default=None)
             if oldest and time.monotonic() - oldest.taken > _STANDS_STILL:

@@ -12,6 +12,7 @@ from pipeline import __version__
 from pipeline.apps import render
 from pipeline.apps.serving import shapes
 from pipeline.apps.serving.context import Context
+from pipeline.apps.serving.media import playback
 from pipeline.apps.serving.problems import without_folders
 from pipeline.apps.serving.security import is_local
 from pipeline.types import VideoSummary
@@ -72,12 +73,9 @@ def shown(context: Context, video_id: str) -> dict[str, Any]:
 
 
 def _playing(context: Context, video: VideoSummary) -> dict[str, Any]:
-    from pipeline.apps.serving import wiring
-
-    facts = wiring.playback(context, video.video_id)
     spoken = bool(video.sources.get("speech"))
     return {
-        "playback": facts,
+        "playback": playback(context, video.video_id),
         "subtitles": f"{address(video.video_id)}/subtitles.vtt" if spoken else "",
     }
 

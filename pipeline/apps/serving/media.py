@@ -69,12 +69,14 @@ def router(context: Context) -> APIRouter:
             start = min(start, max(0.0, video.duration - _LAST))
         anew = await context.reads.run(lambda: library.is_damaged(video_id))
         memory_mb = library.settings.media_memory_mb
-        playing = await places.open(
+        key = (video.video_id, video.sha256, start)
+        playing = places.take(key) or await places.open(
             lambda: LiveStream(video.path, start, like=found, anew=anew, memory_mb=memory_mb)
         )
         if request.method == "HEAD":
-            places.leave(playing)
-            return Response(headers=stream_headers(playing.facts), media_type=playing.facts.mime)
+            places.keep(key, playing)
+            facts = playing.facts
+            return Response(headers=stream_headers(facts), media_type=facts.mime)
         return LiveAnswer(playing, places)
 
     @routes.get("/frame", response_class=Response, responses=_JPEG)

@@ -25,7 +25,8 @@ export class JobCard {
     this.stages = new Map(); // file name -> {row, bars: stage -> element}
     this.state = el('span', { class: 'state' });
     this.cancelButton = el('button', { type: 'button', class: 'quiet', on: { click: () => this.cancel() } }, 'Cancel');
-    this.rows = el('ul', { class: 'job-videos' });
+    this.waiting = el('li', { class: 'soft' }, 'Looking at what is there \u2026');
+    this.rows = el('ul', { class: 'job-videos' }, this.waiting);
     this.told = el('div', {});
     this.element = el('li', { class: 'job' }, el('div', { class: 'job-head' }, el('h3', { dir: 'auto' }, named(job.paths)), this.state, this.cancelButton), this.rows, this.told);
     this.draw(job);
@@ -66,6 +67,7 @@ export class JobCard {
     this.state.textContent = STATES[job.state] ?? clean(job.state);
     this.element.dataset.state = job.state;
     this.cancelButton.hidden = hasEnded(job);
+    if (hasEnded(job) || job.state === 'queued') this.waiting.remove();
     for (const [video, stages] of Object.entries(job.progress ?? {})) {
       for (const [stage, progress] of Object.entries(stages)) this.progress(video, stage, progress);
     }
@@ -82,6 +84,7 @@ export class JobCard {
     if (!this.stages.has(video)) {
       const bars = el('ul', { class: 'stages' });
       const head = el('p', { class: 'job-video', dir: 'auto' }, video);
+      this.waiting.remove();
       this.rows.append(el('li', {}, head, bars));
       this.stages.set(video, { head, bars, known: new Map() });
     }
