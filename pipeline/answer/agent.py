@@ -26,7 +26,6 @@ from pipeline.types import Answer, Filters, Moment, SearchResult, Spent, Step, T
 Answering = Callable[[str, SearchResult, Sequence[str]], Answer]
 
 _FRUITLESS = 2  # steps in a row that find nothing new
-_WANTED = 2  # queries, the last ones, that share the room of the evidence with the question
 
 
 class Chooser(Protocol):
@@ -230,9 +229,7 @@ class _Agent:
     # ------------------------------------------------------------ answering
 
     def _answered(self, result: SearchResult) -> tuple[Answer, Spent]:
-        asked = [step.query for step in reversed(self.tried) if step.query]
-        also = [query for query in dict.fromkeys(asked) if query != self.question][:_WANTED]
-        made = self.answer(self.question, result, also)
+        made = self.answer(self.question, result, self._wanted())
         usage = made.usage
         calls = _all(usage, "_calls")
         tokens = _all(usage, "prompt_tokens"), _all(usage, "completion_tokens")
@@ -243,6 +240,13 @@ class _Agent:
             if name.endswith(("_calls", "_tokens")):
                 self.usage[name] = self.usage.get(name, 0) + count
         return made, spent
+
+    def _wanted(self) -> list[str]:
+        """What lines are wanted for beside the question: what was looked for last, and what the
+        best answer says, so that what carries it is not lost to what is new."""
+        asked = next((step.query for step in reversed(self.tried) if step.query), "")
+        known = "" if self.best is None else " ".join(s.text for s in self.best.sentences)
+        return [text for text in (asked, known) if text and text != self.question]
 
     def _answer_calls(self) -> int:
         """Calls that another answer is expected to take: one at least, where a model writes."""
