@@ -120,7 +120,7 @@ def quoted(monkeypatch: pytest.MonkeyPatch, *told: tuple[str, float, bool]) -> l
     track = speech(*((10.0 * i, 10.0 * i + 4, text) for i, (text, _, _) in enumerate(told)))
     evidence = gather([moment("talk", 0.0, 60.0)], MadeTranscripts({"talk": track}), 1000)
     ranking = np.array([[score, 0, 0, 0, 0, 0] for _, score, _ in told]) / extract.WEIGHTS[0]
-    telling = np.array([[0.5, lacking] for _, _, lacking in told])
+    telling = np.array([[0.5, lacking, 0.6] for _, _, lacking in told])
     signals = extract.Signals(np.arange(len(told)), ranking, telling)
     monkeypatch.setattr(extract, "signals_of", lambda *_: signals)
     made = extract.extract("How many?", evidence, load_embedder("fake:16"), MOMENTS)

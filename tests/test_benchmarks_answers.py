@@ -54,7 +54,7 @@ def made(number: int) -> Studied:
     known = number % 3 > 0
     span = (Span(f"v{number}", 0.0, 1.0),) if known else ()
     question = Question(str(number), "?", span, type="fact", answerable=known)
-    telling = np.column_stack([drawn.normal(size=8) + known, np.zeros(8)])
+    telling = np.column_stack([drawn.normal(size=8) + known, np.zeros(8), np.zeros(8)])
     row = Row(question, "sample", "tune", f"v{number}")
     return Studied(row, Signals(np.arange(8), signals, telling), right & known)
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.answers.fitting import fit, studied
-from benchmarks.answers.questions import Row, read_rows, read_verified
+from benchmarks.answers.questions import Row, read_elsewhere, read_rows, read_verified
 from pipeline.errors import UsageError
 from pipeline.evaluate.answer_metrics import estimate_all, score_answer
 from pipeline.evaluate.answers import answers_of
@@ -32,7 +32,7 @@ from pipeline.library import Library
 from pipeline.settings import Settings
 
 FIGURES = ("first_right", "abstention_f1", "abstained", "start_error", "ask_ms")
-BINS = (0.0, 0.25, 0.35, 0.45, 0.55, 0.65, 1.0)
+BINS = (0.0, 0.2, 0.25, 0.35, 0.45, 0.55, 0.65, 1.0)
 Asked = tuple[Row, Answered]
 
 
@@ -49,18 +49,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = sys.stdout
     if given.fit:
         rows = [r for r in read_rows() if r.half == "tune"] + read_verified()
-        found = [s for library, name in libraries(given) for s in studied(library, name, rows)]
+        found = []
+        for library, name in libraries(given):
+            other = [row for row in read_elsewhere(name) if row.half == "tune"]
+            found += studied(library, name, [*rows, *other])
         out.write(fit(found) + "\n")
         return 0
     asked: list[Asked] = []
     for library, name in libraries(given):
         rows = [r for r in read_rows() if r.library == name and r.half == given.half]
-        questions = [row.question for row in rows]
-        said = answers_of(library, questions, recorded=False, kept=None, progress=lambda _: None)
-        asked += zip(rows, said, strict=True)
+        asked += answered(library, rows)
         out.write(figures(f"{name}, {given.half}", asked[-len(rows) :]))
+        other = answered(library, [r for r in read_elsewhere(name) if r.half == given.half])
+        wrong = sum(not said.abstained for _, said in other)
+        out.write(f"\nabout something else: {wrong} of {len(other)} are answered\n")
     out.write(reliability(asked))
     return 0
+
+
+def answered(library: Library, rows: Sequence[Row]) -> list[Asked]:
+    questions = [row.question for row in rows]
+    said = answers_of(library, questions, recorded=False, kept=None, progress=lambda _: None)
+    return list(zip(rows, said, strict=True))
 
 
 def libraries(given: argparse.Namespace) -> Iterator[tuple[Library, str]]:

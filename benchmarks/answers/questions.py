@@ -12,6 +12,7 @@ from pipeline.evaluate.questions import Question
 
 HERE = Path(__file__).resolve().parent
 QUESTIONS = HERE / "questions.jsonl"
+ELSEWHERE = HERE / "elsewhere.jsonl"
 VERIFIED = HERE.parent / "verify" / "answers.jsonl"
 
 
@@ -23,7 +24,7 @@ class Row:
     """
 
     question: Question
-    library: Literal["sample", "bitcoin"]
+    library: str  # "sample" or "bitcoin"
     half: Literal["tune", "check"]
     video_id: str
 
@@ -33,6 +34,14 @@ def read_rows() -> list[Row]:
         Row(question, row["library"], row["half"], row.get("about") or row["gold"][0]["video_id"])
         for row in _json(QUESTIONS)
         for question in [_question(row["qid"], row, row["gold"])]
+    ]
+
+
+def read_elsewhere(library: str) -> list[Row]:
+    """Questions about something that no library here speaks of, as asked of this one."""
+    return [
+        Row(_question(row["qid"], {**row, "type": "elsewhere"}, []), library, row["half"], "")
+        for row in _json(ELSEWHERE)
     ]
 
 

@@ -163,7 +163,8 @@ class _Agent:
             self._note(chosen, told or "nothing new", 0, alone, spent, began)
             return ""
         self.seen |= fresh
-        self.moments = merged(self.moments, found, self.bounds.moments * 3 // 2)
+        cited = self.best.citations if self.best else ()
+        self.moments = merged(self.moments, found, self.bounds.moments * 3 // 2, cited)
         made, answering = self._answered(SearchResult(self.question, self.moments, {}))
         if alone is not None and better(self.question, alone, made):
             made = alone

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.answer.agent_rules import covered
+from pipeline.answer.verify import WEIGHT
 from pipeline.types import Answer, AnswerEvent, EvidenceFound, SentenceReady
 
 # By how much an answer must be worth more than another, of 1. Over 110 questions about talks,
@@ -33,8 +34,8 @@ def better(
 
     Of an answer that a model found `lacking`, words and confidence tell less: who adds what was
     missing in words that cannot be checked is less sure of the whole. So a sound one is better too
-    that covers more of the question with no fewer supported sentences, or that has more of these
-    and a confidence of `enough`.
+    that covers more of the question, where its sentences are together carried no less, or that has
+    more supported ones and a confidence of `enough`.
     """
     if before is None:
         return True
@@ -43,9 +44,9 @@ def better(
     clearly = _worth(question, made) >= _worth(question, before) + MARGIN
     if not lacking or not _is_sound(made) or clearly:
         return clearly
-    more = _supported(made) - _supported(before)
     wider = covered(question, made) > covered(question, before)
-    return (wider and more >= 0) or (more > 0 and made.confidence >= enough)
+    fuller = _supported(made) > _supported(before)
+    return (wider and _carried(made) >= _carried(before)) or (fuller and made.confidence >= enough)
 
 
 def _is_sound(answer: Answer) -> bool:
@@ -56,6 +57,10 @@ def _is_sound(answer: Answer) -> bool:
 
 def _supported(answer: Answer) -> int:
     return sum(sentence.verdict == "supported" for sentence in answer.sentences)
+
+
+def _carried(answer: Answer) -> float:
+    return sum(WEIGHT[sentence.verdict] for sentence in answer.sentences)
 
 
 def _worth(question: str, answer: Answer) -> float:

@@ -10,15 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from pipeline.types import Moment
+from pipeline.types import Citation, Moment
 
 
 def passage_ids(moments: Iterable[Moment]) -> set[str]:
     return {passage.id for moment in moments for passage in moment.passages}
 
 
-def merged(earlier: Sequence[Moment], found: Sequence[Moment], most: int) -> tuple[Moment, ...]:
-    """At most `most` moments of both lists, best first, then by video id and start.
+def merged(
+    earlier: Sequence[Moment],
+    found: Sequence[Moment],
+    most: int,
+    cited: Sequence[Citation] = (),
+) -> tuple[Moment, ...]:
+    """At most `most` moments of both lists, best first, then by video id and start; where there are
+    more, those that `cited` lie in stay before others.
 
     Scores become shares of the best of their list; of equal ones the earlier stands first. Where
     two moments of a video overlap, the better one stays and has the passages of both, so that no
@@ -33,7 +39,10 @@ def merged(earlier: Sequence[Moment], found: Sequence[Moment], most: int) -> tup
             kept.append(moment)
         else:
             kept[place] = _joined(kept[place], moment)
-    return tuple(kept[:most])
+    held = [moment for moment in kept if any(_holds(moment, citation) for citation in cited)]
+    room = max(0, most - len(held))
+    others = [moment for moment in kept if moment not in held][:room]
+    return tuple(moment for moment in kept if moment in held or moment in others)[:most]
 
 
 def focussed(moments: Sequence[Moment], place: Moment) -> tuple[Moment, ...]:
@@ -57,6 +66,14 @@ def _relative(moments: Sequence[Moment]) -> list[Moment]:
 
 def _overlap(one: Moment, other: Moment) -> bool:
     return one.video_id == other.video_id and one.start < other.end and other.start < one.end
+
+
+def _holds(moment: Moment, citation: Citation) -> bool:
+    """A moment begins with the words found; its passages reach as far as its statements."""
+    same = moment.video_id == citation.video_id
+    start = min([moment.start, *(p.start for p in moment.passages)])
+    end = max([moment.end, *(p.end for p in moment.passages)])
+    return same and citation.start < end and start < citation.end
 
 
 def _joined(better: Moment, other: Moment) -> Moment:

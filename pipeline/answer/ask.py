@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pipeline.answer.asking import drawn, finished_parts, request, usage_of
 from pipeline.answer.contradictions import contradictions, later_first, otherwise
 from pipeline.answer.evidence import (
-    Candidate,
     Evidence,
     Transcripts,
     as_quote,
     candidates,
     numbered,
+    shared,
 )
 from pipeline.answer.extract import extract
 from pipeline.answer.footnotes import Footnotes, written
@@ -143,14 +143,12 @@ def _task(
     tokens = min(EVIDENCE_TOKENS, settings.context_window // 2)
     every = candidates(result.moments, read)
     found = unplanted(every, question) if model or sight else every
-    # Each gets its share of the room: else what is near to the question as a whole, and known
-    # already, takes it all.
-    asked, chosen = dict.fromkeys((question, *also)), dict[int, Candidate]()
-    for one in asked:
-        room, spread = tokens // len(asked), wanted in SPREAD
-        taken = select(one, found, result.moments, once, room, spread=spread)
-        chosen |= {id(candidate): candidate for candidate in taken}
-    evidence = numbered(chosen.values(), read)
+    spread = wanted in SPREAD
+    listed = [
+        select(one, found, result.moments, once, tokens, spread=spread)
+        for one in dict.fromkeys((question, *also))
+    ]
+    evidence = numbered(shared(listed, tokens), read)
     pictures: Sequence[Evidence] = ()
     if sight is not None and (seen := sight.choose(evidence)):
         pictures, model = [item for item, _ in seen], sight.model([path for _, path in seen])

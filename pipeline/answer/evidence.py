@@ -96,6 +96,29 @@ def candidates(moments: Sequence[Moment], transcripts: Transcripts) -> list[Cand
     return list(found.values())
 
 
+def shared(listed: Sequence[Sequence[Candidate]], tokens: int) -> list[Candidate]:
+    """The best of several lists, each best first, in about `tokens`: as many tokens of each.
+
+    What stands in two of them is taken once, and leaves room. One list is taken whole.
+    """
+    if len(listed) == 1:
+        return list(listed[0])
+    taken: dict[int, Candidate] = {}
+    spent, places, whole = [0] * len(listed), [0] * len(listed), 0
+    while open_ := [at for at, some in enumerate(listed) if places[at] < len(some)]:
+        at = min(open_, key=lambda at: (spent[at], at))
+        candidate = listed[at][places[at]]
+        places[at] += 1
+        if id(candidate) in taken:
+            continue
+        if taken and whole + candidate.cost > tokens:
+            break
+        taken[id(candidate)] = candidate
+        spent[at] += candidate.cost
+        whole += candidate.cost
+    return list(taken.values())
+
+
 def numbered(taken: Iterable[Candidate], transcripts: Transcripts) -> list[Evidence]:
     """The statements as evidence, numbered from 1: videos by their best moment, then time."""
     chosen = list(taken)

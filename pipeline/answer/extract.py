@@ -5,9 +5,10 @@ probability that a softmax over a question's statements gives to those that answ
 lies on late interaction (Khattab and Zaharia 2020, "ColBERT", section 3.2): each token of the
 question looks for the nearest token of a statement, and counts by how much that statement stands
 out among the others; so words that every statement has count little. Whether the best one answers
-at all: a logistic (Platt 1999) of what tells that. Cosines do not, they are as high for questions
-that nobody answers; the part of the question that finds least near the statement does, and that
-the statement lacks the kind of thing asked for.
+at all: a logistic (Platt 1999) of what tells that: the part of the question that finds least near
+the statement, that the statement lacks the kind of thing asked for, and how near the nearest
+statement is. That one says nothing of questions near to what the library speaks of, which nobody
+answers with cosines just as high, but tells those about something else altogether.
 
 The coefficients come from `benchmarks/answers`, which says how far they carry. They hold for
 MiniLM's vectors; another embedding model wants its own.
@@ -40,12 +41,15 @@ NEAR_DUPLICATE = 0.8  # share of stems in common
 # moment's score; that it asks, for a question seldom answers one.
 WEIGHTS = (2.0, 2.5, 1.0, 1.5, 1.5, -3.0)
 LEAST_SPREAD = 0.02  # of what a token finds: below it nothing stands out
+# What is quoted should have the kind of thing that is asked for.
+LACKING = -1.5
 # The logit that the best one answers: the mean cosine that the quarter of the question's tokens
-# with the least finds near it; that it has nothing of the kind asked for.
-TELLING, BIAS = (5.0, -1.2), -1.8
+# with the least finds near it; that it has nothing of the kind asked for; the highest cosine of all.
+TELLING, BIAS = (6.3, -1.3, 3.0), -4.0
+NEAR_ENOUGH = 0.6  # a higher cosine tells no more
 # Where every word of the question is there, no part of it finds less than that.
 ALL, TO_THE_LETTER = 0.999, 0.4
-ANSWERED = 0.25  # confidence from which one wrong answer less is not worth a right one
+ANSWERED = 0.2  # confidence from which one wrong answer less is not worth a right one
 # A further statement is quoted when its score is this close to the best one's.
 FURTHER = 1.0
 
@@ -62,7 +66,7 @@ class Extract:
 @dataclass(frozen=True, slots=True)
 class Signals:
     """What is known of the statements on the shortlist: `listed` (k,) where they stand in the
-    evidence, `ranking` (k, 6) what `WEIGHTS` weighs, `telling` (k, 2) what `TELLING` weighs."""
+    evidence, `ranking` (k, 6) what `WEIGHTS` weighs, `telling` (k, 3) what `TELLING` weighs."""
 
     listed: NDArray[np.int64]
     ranking: NDArray[np.float64]
@@ -84,9 +88,11 @@ def extract(
     confidence = _logistic(float(told @ np.array(TELLING)) + BIAS)
     if confidence < ANSWERED:
         return Extract((), confidence)
+    lacking = signals.telling[:, 1]
+    scores = scores + LACKING * lacking
     every = np.full(len(evidence), -np.inf)
     # Beside one that has a number, date or name of the kind asked for, none without.
-    every[signals.listed] = np.where(signals.telling[:, 1] > told[1], -np.inf, scores)
+    every[signals.listed] = np.where(lacking > lacking[scores.argmax()], -np.inf, scores)
     return Extract(_quoted(question, evidence, every), confidence)
 
 
@@ -114,7 +120,9 @@ def signals_of(
     asks = [texts[i].endswith("?") for i in listed]
     lacking = [lacks(question, item.statement.text) for item in some]
     columns = own[listed], far[listed], _outstanding(alone), _outstanding(around), moment, asks
-    told = np.where(near[listed] > ALL, np.maximum(lowest, TO_THE_LETTER), lowest), lacking
+    least = np.where(near[listed] > ALL, np.maximum(lowest, TO_THE_LETTER), lowest)
+    nearest = np.full(len(listed), min(float(own.max()), NEAR_ENOUGH))
+    told = least, lacking, nearest
     return Signals(listed, *(np.column_stack(c).astype(np.float64) for c in (columns, told)))
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _BACK = (0.0, 2.0, 10.0, 60.0)
 _SAME_TIME = 0.0005
 _LOOKED_AT = 20_000  # packets, to find a key frame in a stream whose flags are missing
+_DELAY = 0.15  # seconds that a frame may show after its packet's time, where that is a guess
 _LYING = 4  # key frames that turn out to be none, before the file is decoded from its beginning
 _DECODED = 2_000  # frames, to reach the one that is asked for
 
@@ -73,27 +74,29 @@ def key_place(container: InputContainer, stream: av.stream.Stream, seconds: floa
 def clean_place(
     container: InputContainer, video: av.video.stream.VideoStream, seconds: float
 ) -> Place:
-    """As `key_place`, for who decodes: a key frame that the decoder cannot begin with is none, and
-    one before it is taken."""
+    """As `key_place`, for who decodes: a key frame that the decoder does not show, or not whole, is
+    none (intra refresh has such, and files whose flags lie), and one before it is taken."""
     place = key_place(container, video, seconds)
     for _ in range(_LYING):
         go_to(container, place)
-        if place.time <= 0 or not _begins_corrupt(container, video):
+        if place.time <= 0 or _shows(container, video, place.time):
             return place
         place = key_place(container, video, place.time - 2 * _SAME_TIME)
     return Place(0.0, 0.0)
 
 
-def _begins_corrupt(container: InputContainer, video: av.video.stream.VideoStream) -> bool:
+def _shows(container: InputContainer, video: av.video.stream.VideoStream, key: float) -> bool:
+    """Whether what the decoder shows first is the key frame at `key` seconds."""
     import av
 
     for packet in islice(container.demux(video), _DECODED):
         try:
             for frame in packet.decode():
-                return bool(frame.is_corrupt)
+                shown = key if frame.time is None else frame.time - start_time(container)
+                return not frame.is_corrupt and shown <= key + _DELAY
         except av.FFmpegError:
-            return True
-    return True
+            return False
+    return False
 
 
 def go_to(container: InputContainer, place: Place) -> None:
