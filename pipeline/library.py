@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -517,7 +517,10 @@ class Library:
         return _summary(video, counts, self._catalog.stages(video.video_id), known), segments
 
     def video(self, reference: str) -> Video:
-        """What the catalog has of one video: its file, and the facts of it. Raises `VideoNotFound`."""
+        """What the catalog has of one video: its file and the facts of it.
+
+        Raises `VideoNotFound`.
+        """
         return self._catalog.video(self._catalog.resolve(reference))
 
     def with_content(self, sha256: str) -> list[Video]:
@@ -551,9 +554,10 @@ class Library:
 
         video, (frames, cuts) = self.video(reference), self.key_frames(reference)
         near = frame_near(frames, cuts, at)
-        if near is not None and near[1].is_file():
-            return near[0], shrink(near[1], width)
-        if not video.path:
+        if near is not None:
+            with suppress(OSError):  # its file is gone or damaged: `doctor` says so
+                return near[0], shrink(near[1], width)
+        if not video.path or not video.sha256:  # a path that was imported is nobody's file here
             raise UsageError(
                 f"{video.video_id} was imported without a file, so it has no pictures",
                 "footnote add FILE",
@@ -640,7 +644,8 @@ class Library:
 
         `form` is one of `export.formats.FORMATS`. Formats of text come as bytes, and the caller
         writes them (`target` is only checked); a reel is written to `target`, with `subtitles`
-        "burned", "sidecar" or "none". `sources` are those of a video to tell. Raises `UsageError` where there is nothing to export, `MediaError`.
+        "burned", "sidecar" or "none". `sources` are those of a video to tell. Raises `UsageError`
+        where there is nothing to export, `MediaError`.
         """
         from pipeline.export.clipping import check_target
         from pipeline.export.formats import chosen_format

@@ -189,6 +189,40 @@ def test_a_zoom_goes_from_a_chapter_to_the_moments_in_it() -> None:
     assert world.asked[-1].index(inside.text) < world.asked[-1].index(beside.text)
 
 
+def test_a_zoom_is_answered_by_itself_too_where_that_costs_no_call() -> None:
+    """Among all the moments the answerer is not sure; among the few of the video it is."""
+    said = "The crossing takes half an hour."
+    talks = [moment(f"talk-{n}", 0, f"A crossing of number {n}.") for n in range(3)]
+    tour = moment("tour", 0, said)
+    world = World({"": [tour, *talks]}, [said])
+    answer = world.answer
+
+    def distracted(question: str, result: SearchResult, also: Sequence[str]) -> Answer:
+        made = answer(question, result)
+        if len(result.moments) == 1:
+            return made
+        return replace(made, abstained=True, sentences=(), citations=(), confidence=0.2)
+
+    world.answer = distracted  # type: ignore[method-assign, assignment]
+    found = world.run("How long is the trip?")
+    assert [s.text for s in found.sentences] == [said]
+    assert found.trace is not None
+    zoomed = next(step for step in found.trace.steps if step.action == "zoom")
+    assert zoomed.kept and zoomed.new_moments == 0 and zoomed.confidence == 0.9
+    assert "the best so far" in "\n".join(lines_of(found.trace))
+    paid = world.run(
+        "How long is the trip?", chooser=chooser(ScriptedModel([reply("zoom", query="trip")]))
+    )
+    assert paid.abstained, "a model's call is not spent on it"
+
+
+def test_an_answer_is_made_from_what_was_missing_and_from_what_is_known() -> None:
+    world = HalfWorld(halves().found)
+    world.run()
+    assert world.wanted[0] == ()
+    assert world.wanted[1] == ("how long has she been there Ada", WHO)
+
+
 def test_without_chapters_it_zooms_into_the_best_video() -> None:
     world = World({"": [moment("tour", 0, "A tour"), moment("tour", 40, "Of stones")]}, ["none"])
     found = world.run("What is a quern for?")
@@ -481,6 +515,7 @@ def test_an_abstention_gives_way_to_an_answer_and_never_the_other_way() -> None:
     silent = replace(said, abstained=True, sentences=(), citations=(), confidence=0.4)
     assert better(QUESTION, said, silent)
     assert not better(QUESTION, silent, said)
+    assert not better(QUESTION, replace(said, confidence=0.42), silent), "by chance"
     assert not better(QUESTION, said, said)
     denied = replace(said, sentences=(Sentence(WHO, (1,), "contradicted"),), confidence=1.0)
     assert not better(QUESTION, denied, said)
@@ -507,6 +542,18 @@ def test_a_fuller_answer_wins_where_a_model_missed_something() -> None:
     unsure = replace(found, confidence=0.3)
     one = replace(found, sentences=found.sentences[:1], confidence=1.0)
     assert not better(question, unsure, one, lacking=True, enough=0.6)
+
+
+def test_a_part_that_was_missing_counts_more_than_being_sure_of_the_whole() -> None:
+    said = halves().run()
+    half = replace(said, sentences=said.sentences[:1], citations=said.citations[:1], confidence=1.0)
+    unchecked = replace(said.sentences[1], verdict="unchecked")
+    both = replace(said, sentences=(said.sentences[0], unchecked), confidence=0.5)
+    assert not better(QUESTION, both, half), "nobody missed anything"
+    assert better(QUESTION, both, half, lacking=True)
+    doubted = replace(said.sentences[0], verdict="unchecked")
+    worse = replace(both, sentences=(doubted, unchecked))
+    assert not better(QUESTION, worse, half, lacking=True), "what was carried is not given up"
 
 
 # ---------------------------------------------------------------- parts
@@ -566,6 +613,15 @@ def test_lists_are_put_together_by_their_own_best() -> None:
     assert {p.text for p in both[3].passages} == {"2", "5"}, "no second in two moments"
     assert len(merged(earlier, found, 2)) == 2
     assert merged([], [], 5) == ()
+
+
+def test_what_the_answer_cites_is_not_pushed_out() -> None:
+    earlier = [moment("a", 0, "1"), moment("a", 20, "cited", 0.1)]
+    found = [moment("b", 20.0 * n, str(n)) for n in range(5)]
+    citation = Citation(1, "a", "A", 21.0, 24.0, "cited", "speech", "supported", "")
+    assert "cited" not in {m.text for m in merged(earlier, found, 3)}
+    kept = merged(earlier, found, 3, [citation])
+    assert [m.text for m in kept] == ["1", "0", "cited"]
 
 
 # ---------------------------------------------------------------- a library

@@ -10,7 +10,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.answer.cite import make_citation, resolves
-from pipeline.answer.evidence import as_data, as_shown, clock, gather, render
+from pipeline.answer.evidence import (
+    as_shown,
+    candidates,
+    clock,
+    gather,
+    render,
+    shared,
+)
+from pipeline.prompts import as_data
 from pipeline.types import Segment, Video
 from tests.answer_made import MadeTranscripts, moment, speech, tracks
 
@@ -161,5 +169,19 @@ def test_every_citation_of_the_evidence_is_verbatim_in_the_stored_segments(
     transcripts = MadeTranscripts({"v": track})
     whole = moment("v", 0.0, 5000.0, "speech", "caption", "screen", "sound")
     for item in gather([whole], transcripts, 10_000):
-        citation = make_citation(1, item.statement, item.video, "supported")
+        citation = make_citation(1, item.statement, item.video, "supported", track)
         assert resolves(citation, transcripts.segments("v"))
+
+
+def test_lists_share_the_room_and_what_both_have_is_taken_once() -> None:
+    rows = speech(
+        *((10.0 * n, 10.0 * n + 5, f"Statement {n} of the talk is here.") for n in range(8))
+    )
+    found = candidates([moment("v", 0.0, 80.0)], MadeTranscripts({"v": rows}))
+    assert len(found) == 8 and len({c.cost for c in found}) == 1
+    room = 4 * found[0].cost
+    assert shared([found], 1) == found, "one list is taken whole"
+    known, missing = found[:6], [found[0], *found[6:]]
+    assert shared([known, missing], room) == [found[0], found[6], found[1], found[7]]
+    assert shared([known, []], room) == found[:4]
+    assert shared([[], []], room) == [] and shared([known, missing], 1) == found[:1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -27,7 +27,7 @@ DOCK = "The Little Auk goes into dry dock on the fourteenth of October."
 SINCE = "The greenhouse on the holm weighed nine kilos of strawberries every week."
 
 
-def evidence(rows: dict[str, Sequence[Segment]]) -> tuple[list[Evidence], MadeTranscripts]:
+def evidence(rows: Mapping[str, Sequence[Segment]]) -> tuple[list[Evidence], MadeTranscripts]:
     library = MadeTranscripts(rows)
     said = [s for video_id in rows for s in statements(video_id, library.segments(video_id))]
     return [Evidence(n, library.video(s.video_id), s, 0) for n, s in enumerate(said, 1)], library
@@ -145,6 +145,8 @@ def test_what_another_video_says_too_is_a_further_citation() -> None:
     "other",
     [
         "The greenhouse on the holm weighed eleven kilos of strawberries every week.",
+        "The greenhouse on the holm weighed eleven kilos of strawberries every week, not nine.",
+        "The greenhouse on the holm weighed nine kilos of strawberries every week, later eleven.",
         "The greenhouse on the holm never weighed nine kilos of strawberries every week.",
         "Did the greenhouse on the holm weigh nine kilos of strawberries every week?",
         SINCE.upper(),  # the same recording
@@ -194,7 +196,9 @@ def test_an_answer_that_several_carry_still_holds_when_it_is_checked_again() -> 
     library = MadeTranscripts(
         {
             "spring": speech((0.0, 6.0, SINCE)),
-            "autumn": speech((0.0, 6.0, SINCE[:-1] + ", as you know.")),
+            "autumn": speech(
+                (0.0, 6.0, SINCE.replace("The greenhouse", "The greenhouse that is there"))
+            ),
         }
     )
     embedder = load_embedder("fake:512")

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -285,3 +286,14 @@ def test_the_server_gets_bytes_a_type_and_a_name(made: Path, answer: Path) -> No
             exported(library, "talk", "exe")
         with pytest.raises(VideoNotFound):
             exported(library, "nobody", "vtt")
+
+
+def test_a_reel_that_cannot_be_made_leaves_no_folder(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    flags = {"profile": "embedded", "embedding_model": "fake:64", "library": made / "library"}
+    settings = load_settings(flags, environment={})
+    with Library(settings=settings) as library, pytest.raises(UsageError):
+        exported(library, "talk", "reel")
+    assert not list(tmp_path.glob("footnote-*"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.apps.job import ENDED, Following, JobNotFound, JobResult, TooManyJobs
+from pipeline.apps.job import ENDED, Following, Job, JobNotFound, JobResult, TooManyJobs
 from pipeline.apps.jobs import Jobs
 from pipeline.apps.serving import shapes
 from pipeline.apps.serving.context import ServerOptions
@@ -148,6 +148,48 @@ def test_a_file_that_a_job_made_goes_with_it(tmp_path: Path) -> None:
     jobs.close()
     jobs.join(30)
     assert not made[2].exists()
+
+
+def test_a_file_that_is_made_when_the_jobs_are_closed_goes_too(tmp_path: Path) -> None:
+    jobs, file = Jobs(), tmp_path / "folder" / "reel.mp4"
+    begun, go = threading.Event(), threading.Event()
+
+    def film(_: Progress) -> JobResult:
+        begun.set()
+        assert go.wait(30)
+        file.parent.mkdir()
+        file.write_bytes(b"x")
+        return JobResult(file=file)
+
+    job_id = jobs.submit("reel", [], film)
+    assert begun.wait(30)
+    jobs.close()
+    go.set()
+    jobs.join(30)
+    assert jobs.get(job_id).state == "done" and not file.parent.exists()
+
+
+def test_who_begins_to_follow_as_a_job_ends_is_told_its_end(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state at the beginning never comes after the end."""
+    work, tell = Paused(), Following.tell
+
+    def slowly(one: Following, event: ProgressEvent | None, job: Job | None) -> None:
+        if job is not None and job.state == "running":
+            work.go.set()
+            ending.wait(0.2)  # the job would end meanwhile, if that were let in
+        tell(one, event, job)
+
+    ending = threading.Event()
+    job_id = jobs.submit("add", [], work)
+    assert work.begun.wait(30)
+    monkeypatch.setattr(Following, "tell", slowly)
+    with jobs.follow(job_id, lambda: None) as following:
+        ended(jobs, job_id)
+        jobs.close()
+        jobs.join(30)
+        assert (last := following.take()[1]) is not None and last.state == "done"
 
 
 # ---------------------------------------------------------------- over HTTP

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from pipeline.apps.server import address, options_for
 from pipeline.apps.serving.context import ServerOptions, is_loopback
 from pipeline.apps.serving.job_routes import checked_paths
+from pipeline.apps.serving.looking_up import visible_to
 from pipeline.apps.serving.pages import StaticFiles
 from pipeline.apps.serving.problems import Refused, without_folders
 from pipeline.errors import UsageError
@@ -219,6 +221,13 @@ def test_who_is_elsewhere_is_told_no_folder(library: Library, closed: Server) ->
     assert str(library.path.parent) not in closed.get("/api/status", headers=headers).text
     proxied = {"authorization": f"Bearer {TOKEN}", "x-forwarded-for": "10.0.0.9"}
     assert str(library.path.parent) not in closed.get("/api/status", headers=proxied).text
+
+
+@pytest.mark.parametrize("name", ["missing", "incomplete", "reason", "path"])
+def test_what_an_answer_lacks_is_told_elsewhere_without_its_folder(name: str) -> None:
+    scope = {"type": "http", "client": ("10.0.0.9", 1), "headers": [(b"host", b"localhost")]}
+    told = visible_to(Request(scope), {"rows": [{name: ["footnote add /home/me/talks"]}]})
+    assert told == {"rows": [{name: ["footnote add talks"]}]}
 
 
 # ---------------------------------------------------------------- files

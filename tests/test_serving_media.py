@@ -31,6 +31,7 @@ from pipeline.apps.serving.files import (
 )
 from pipeline.apps.serving.problems import Refused
 from pipeline.apps.serving.stills import KeptPictures, strip_times, width_of
+from pipeline.errors import UsageError
 from pipeline.library import Library
 from pipeline.media.thumbnails import frame_near, shrink
 from tests import clips
@@ -124,6 +125,8 @@ def talk(folder: Path) -> bytes:
         ("bytes=+1-2", None),
         ("bytes=\u0661-\u0662", None),
         ("lines=0-9", None),
+        (f"bytes={'9' * 5000}-", None),
+        (f"bytes=0-{'9' * 5000}", None),
     ],
 )
 def test_a_range_is_understood_or_ignored(header: str, found: tuple[int, int] | None) -> None:
@@ -502,6 +505,16 @@ def test_a_strip_is_pictures_along_the_timeline(server: Server) -> None:
     for frame in frames:
         assert picture(server.get(frame["url"])).width == 80
     assert server.get("/api/videos/council/strip").json() == {"frames": []}
+
+
+def test_a_stored_picture_that_is_damaged_is_decoded_by_the_library_too(library: Library) -> None:
+    """What assistants and notebooks look through; a path that was imported is none for them."""
+    (_, stored), *_ = library.key_frames("mine")[0]
+    stored.write_bytes(b"no jpeg")
+    _, data = library.frame("mine", 0.2, width=48)
+    assert Pillow.open(io.BytesIO(data)).width == 48
+    with pytest.raises(UsageError, match="imported without a file"):
+        library.frame("bait", 1.0)
 
 
 def test_a_picture_that_is_not_stored_is_decoded(

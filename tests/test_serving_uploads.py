@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -237,6 +238,24 @@ def test_the_disk_is_looked_at_while_a_file_arrives(
     with pytest.raises(NoRoom):
         part.write(b"x")
     part.discard()
+    assert not list((tmp_path / "uploads" / ".incoming").iterdir())
+
+
+class Full:
+    """A file on a full disk, whose last bytes are still to be written."""
+
+    def close(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left")
+
+
+def test_what_cannot_be_written_to_its_end_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = Incoming(tmp_path, 1 << 20)
+    with part._file, monkeypatch.context() as patched:
+        patched.setattr(part, "_file", Full())
+        with pytest.raises(OSError, match="No space left"):
+            part.discard()
     assert not list((tmp_path / "uploads" / ".incoming").iterdir())
 
 

@@ -27,6 +27,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
+def test_the_page_is_in_the_wheel(installed: Path) -> None:
+    carried = {path.name for path in (installed / "pipeline" / "apps" / "web").iterdir()}
+    page = ROOT / "pipeline" / "apps" / "web"
+    assert {path.name for path in page.iterdir()} == carried >= {"index.html", "style.css"}
+
+
 def footnote(installed: Path, folder: Path, *arguments: str) -> dict[str, object]:
     code = "import sys; from pipeline.apps.cli import main; sys.exit(main(sys.argv[1:]))"
     environment = {

@@ -40,7 +40,9 @@ def better(
     if before is None:
         return True
     if _is_sound(made) != _is_sound(before):
-        return _is_sound(made)
+        # One of many tries is sure enough by chance, where the others nearly were.
+        surer = made.confidence >= before.confidence + MARGIN
+        return _is_sound(made) and (surer or not before.abstained)
     clearly = _worth(question, made) >= _worth(question, before) + MARGIN
     if not lacking or not _is_sound(made) or clearly:
         return clearly

@@ -76,11 +76,10 @@ def _heard(statement: Statement, segments: Sequence[Segment]) -> Iterator[tuple[
     for segment in segments:
         if segment.source != statement.source or segment.end < begin or segment.start > stop:
             continue
-        spans = [(word.start, word.end) for word in segment.words]
-        for start, end in spans or [(segment.start, segment.end)]:
-            # What cannot be is no time at all (comparing with NaN is false).
-            if segment.start <= start < end <= segment.end:
-                yield start, end
+        if segment.words:
+            yield from ((word.start, word.end) for word in segment.words)
+        else:
+            yield segment.start, segment.end
 
 
 def resolves(citation: Citation, segments: Sequence[Segment]) -> bool:

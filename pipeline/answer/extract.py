@@ -44,7 +44,8 @@ LEAST_SPREAD = 0.02  # of what a token finds: below it nothing stands out
 # What is quoted should have the kind of thing that is asked for.
 LACKING = -1.5
 # The logit that the best one answers: the mean cosine that the quarter of the question's tokens
-# with the least finds near it; that it has nothing of the kind asked for; the highest cosine of all.
+# with the least finds near it; that it has nothing of the kind asked for; the highest cosine there
+# is.
 TELLING, BIAS = (6.3, -1.3, 3.0), -4.0
 NEAR_ENOUGH = 0.6  # a higher cosine tells no more
 # Where every word of the question is there, no part of it finds less than that.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +27,24 @@ def exported(
 
     A reel, which takes about as long as it lasts, is written to `target` and comes as a path;
     without one it goes to a new folder of the system's for temporary files, which the caller
-    removes. Its clips are read in a child process. Raises `UsageError` for what cannot be exported
-    (an unknown format, an answer that cites nothing, one that is none), `VideoNotFound`,
-    `MediaError`.
+    removes; where it cannot be made there is none. Its clips are read in a child process. Raises
+    `UsageError` for what cannot be exported (an unknown format, an answer that cites nothing, one
+    that is none), `VideoNotFound`, `MediaError`.
     """
-    if format == "reel" and target is None:
-        target = Path(tempfile.mkdtemp(prefix="footnote-")) / "reel.mp4"
     video = answer_or_video if isinstance(answer_or_video, str) else None
     answer = None if isinstance(answer_or_video, str) else answer_or_video
-    made = library.export(
-        format, answer=answer, video=video, subtitles=subtitles, target=target, progress=progress
-    )
+    with ExitStack() as on_failure:
+        if format == "reel" and target is None:
+            folder = tempfile.mkdtemp(prefix="footnote-")
+            on_failure.callback(shutil.rmtree, folder)
+            target = Path(folder) / "reel.mp4"
+        made = library.export(
+            format,
+            answer=answer,
+            video=video,
+            subtitles=subtitles,
+            target=target,
+            progress=progress,
+        )
+        on_failure.pop_all()
     return made.data, made.mime, made.filename

@@ -144,6 +144,8 @@ class Jobs:
     def _run_all(self) -> None:
         while (running := self._queue.get()) is not None:
             running.run()
+            if self._closed:
+                running.discard()  # nobody can fetch what it made at last
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
@@ -167,13 +169,16 @@ class _Running:
 
     def now(self) -> Job:
         with self._lock:
-            stages = {video: dict(told) for video, told in self._progress.items()}
-            return replace(self.job, progress=stages)
+            return self._now()
+
+    def _now(self) -> Job:
+        stages = {video: dict(told) for video, told in self._progress.items()}
+        return replace(self.job, progress=stages)
 
     def followed_by(self, following: Following) -> None:
-        with self._lock:
+        with self._lock:  # its end is told after this, or is in it
             self._following.append(following)
-        following.tell(None, self.now())
+            following.tell(None, self._now())
 
     def left_by(self, following: Following) -> None:
         with self._lock:

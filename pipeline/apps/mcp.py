@@ -121,7 +121,7 @@ def _tool(server: LibraryServer, title: str) -> Callable[[Callable[P, R]], Calla
             try:
                 return await server.worked(lambda: work(*args, **kwargs))
             except FootnoteError as error:
-                raise ToolError(f"{error.message}. Try: {error.hint}") from error
+                raise ToolError(_told(error)) from error
 
         server.add_tool(called, title=title, annotations=_READS, structured_output=False)
         return work
@@ -239,7 +239,7 @@ def _add_resources(server: LibraryServer) -> None:
         try:
             return await server.worked(work)
         except FootnoteError as error:
-            raise ResourceError(f"{error.message}. Try: {error.hint}") from error
+            raise ResourceError(_told(error)) from error
 
     @server.resource(
         f"{SCHEME}://videos/{{video_id}}",
@@ -281,6 +281,10 @@ def _filters(
 def _brief(moment: dict[str, Any]) -> dict[str, Any]:
     """A moment without how its score came about."""
     return {key: value for key, value in moment.items() if key != "why"}
+
+
+def _told(error: FootnoteError) -> str:
+    return f"{error.message}. Try: {error.hint}" if error.hint else error.message
 
 
 def _result(text: str, structured: dict[str, Any]) -> CallToolResult:

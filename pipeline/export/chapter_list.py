@@ -48,9 +48,7 @@ def _long_enough(rows: Sequence[tuple[int, str]], duration: int) -> list[tuple[i
 
 
 def _title(title: str) -> str:
-    flat = one_line(title).translate(_SIGNS)
-    short = flat if len(flat) <= _TITLE else flat[: _TITLE - 1].rstrip() + "…"
-    return short or "-"
+    return one_line(title.translate(_SIGNS), _TITLE) or "-"
 
 
 def _clock(seconds: int) -> str:

@@ -189,9 +189,8 @@ def chapters_of(made: Sequence[Scene], look: scenes.Look) -> list[TitledSpan]:
 
 
 def _chapter_title(piece: Piece) -> str:
-    text = one_line(piece.claims[0].text)
-    short = text if len(text) <= _TITLE else text[: _TITLE - 1].rstrip() + "…"
-    return f"[{piece.claims[0].citation.marker}] {short}"
+    first = piece.claims[0]
+    return f"[{first.citation.marker}] {one_line(first.text, _TITLE)}"
 
 
 def cues_on_reel(made: Sequence[Scene], look: scenes.Look) -> list[Cue]:

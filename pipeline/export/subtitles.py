@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pipeline.export.timeline import one_line
 from pipeline.prompts import visible
 from pipeline.types import Segment
 
@@ -169,10 +170,6 @@ def stamp(seconds: float, point: str = ".") -> str:
     """`hh:mm:ss.mmm`."""
     whole, rest = divmod(round(seconds * 1000), 1000)
     return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{point}{rest:03}"
-
-
-def one_line(text: str) -> str:
-    return " ".join(visible(text).split())
 
 
 def _end(cue: Cue) -> float:

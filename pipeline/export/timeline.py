@@ -24,7 +24,6 @@ from pipeline.media.footage import Footage
 from pipeline.prompts import visible
 from pipeline.types import TitledSpan, Verdict, Video
 
-FIRST_HOUR = 3600  # seconds of timecode at which timelines begin by custom
 COLOURS: dict[Verdict, str] = {
     "supported": "GREEN", "partly": "YELLOW", "unsupported": "RED", "contradicted": "RED",
     "unchecked": "WHITE",
@@ -105,7 +104,7 @@ class Timeline:
 
     @property
     def origin(self) -> int:
-        """The frame number of timecode 01:00:00:00, at which it begins."""
+        """The frame number of timecode 01:00:00:00, at which timelines begin by custom."""
         return frame_at("01:00:00;00" if self.drop else "01:00:00:00", self.rate)
 
     @property
@@ -113,9 +112,13 @@ class Timeline:
         return sum(take.frames for take in self.takes)
 
 
-def one_line(text: str) -> str:
-    """`text` without control characters and line breaks: a line of a file, an XML attribute."""
-    return " ".join(visible(text).split())
+def one_line(text: str, most: int | None = None) -> str:
+    """`text` without control characters and line breaks: a line of a file, an XML attribute.
+
+    Of at most `most` characters, the last one a sign where something is left out.
+    """
+    flat = " ".join(visible(text).split())
+    return flat if most is None or len(flat) <= most else flat[: most - 1].rstrip() + "…"
 
 
 # ---------------------------------------------------------------- made from

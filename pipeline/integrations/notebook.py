@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 from pipeline.errors import FootnoteError
 from pipeline.ingest.transcript import clock
-from pipeline.prompts import visible
+from pipeline.prompts import shortened, visible
 from pipeline.types import (
     Answer,
     ChatTurn,
@@ -175,7 +175,7 @@ def _moment(moment: Moment, pictures: Pictures | None, *, clip: bool = True) -> 
     where = f"{clock(moment.start)}-{clock(moment.end)} &middot; {_text(sources)}"
     words = (
         f"<b>{_text(moment.title)}</b> <span style='{_SMALL}'>{where}</span>"
-        f"<br>{_text(_shortened(moment.text))}"
+        f"<br>{_text(shortened(' '.join(moment.text.split()), _LONGEST_TEXT))}"
     )
     return _row(_player(pictures, moment.video_id, moment.start, moment.end, clip=clip), words)
 
@@ -233,11 +233,6 @@ def _look(look: Look, pictures: Pictures | None) -> str:
 
 def _text(value: str) -> str:
     return escape(visible(value))
-
-
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _LONGEST_TEXT else flat[:_LONGEST_TEXT].rsplit(" ", 1)[0] + " ..."
 
 
 def _box(inner: str) -> str:

@@ -142,7 +142,7 @@ def chromium() -> str:
     return ""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if not (path := chromium()):
         pytest.skip("there is no Chromium to show the page in: apt install chromium")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import stat
 from collections.abc import Mapping
 from concurrent.futures import Executor
@@ -27,6 +28,7 @@ from pipeline.types import Video
 
 _HEAD = 4096  # bytes that are looked at to tell text from media
 _CHUNK = 1 << 18
+_DIGITS = re.compile(r"[0-9]{1,20}")  # more is no place in a file, and not every int() takes it
 
 
 def open_file(video: Video) -> tuple[BinaryIO, os.stat_result]:
@@ -96,7 +98,7 @@ def parse_range(header: str, size: int) -> ByteRange | None:
     first, last = first.strip(), last.strip()
     if unit.strip().lower() != "bytes" or not dash:
         return None
-    if not all(part.isascii() and part.isdigit() for part in (first, last) if part):
+    if not all(_DIGITS.fullmatch(part) for part in (first, last) if part):
         return None
     if not first:
         if not last:

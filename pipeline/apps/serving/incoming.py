@@ -98,8 +98,10 @@ class Incoming:
 
     def discard(self) -> None:
         """Delete what is there, unless it was kept."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        try:
+            self._file.close()  # which writes what is left, and fails again on a full disk
+        finally:
+            self.path.unlink(missing_ok=True)
 
     def _check_room(self, size: int) -> None:
         free = shutil.disk_usage(self._folder).free

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
@@ -12,7 +11,7 @@ from pipeline import __version__
 from pipeline.apps import render
 from pipeline.apps.serving import shapes
 from pipeline.apps.serving.context import Context
-from pipeline.apps.serving.media import playback
+from pipeline.apps.serving.media import address, playback
 from pipeline.apps.serving.problems import without_folders
 from pipeline.apps.serving.security import is_local
 from pipeline.types import VideoSummary
@@ -80,11 +79,6 @@ def _playing(context: Context, video: VideoSummary) -> dict[str, Any]:
     }
 
 
-def address(video_id: str) -> str:
-    """Of a video in the API."""
-    return f"/api/videos/{quote(video_id, safe='')}"
-
-
 def thumbnail(video: VideoSummary) -> str:
     """A picture of the video; "" where it has no file."""
     if not video.path:
@@ -119,7 +113,10 @@ def is_here(request: Request) -> bool:
     return is_local(client, request.headers)
 
 
-_FOLDERS = ("path", "link", "library", "detail", "repair", "paths")
+# Values that name folders, "missing" in a command that is advised.
+_FOLDERS = (
+    "path", "link", "library", "detail", "repair", "paths", "reason", "missing", "incomplete",
+)  # fmt: skip
 
 
 def _without_folders(value: Any, name: str = "") -> Any:

@@ -112,6 +112,11 @@ def router(context: Context) -> APIRouter:
     return routes
 
 
+def address(video_id: str) -> str:
+    """Of a video in the API."""
+    return f"/api/videos/{quote(video_id, safe='')}"
+
+
 def playback(context: Context, video_id: str) -> dict[str, Any]:
     """How a browser shows the video: `{"kind", "url", "mime"}`, see `media.playable`."""
     video = context.library.video(video_id)
@@ -124,10 +129,10 @@ def playback(context: Context, video_id: str) -> dict[str, Any]:
         duration=video.duration,
         damaged=context.library.is_damaged(video.video_id),
     )
-    address = f"/api/videos/{quote(video.video_id, safe='')}"
     urls = {"direct": "media", "remux": "stream", "transcode": "stream", "frames": "strip"}
     place = urls.get(found.kind)
-    return {"kind": found.kind, "url": f"{address}/{place}" if place else "", "mime": found.mime}
+    url = f"{address(video.video_id)}/{place}" if place else ""
+    return {"kind": found.kind, "url": url, "mime": found.mime}
 
 
 def _picture(
@@ -166,12 +171,12 @@ def _strip(context: Context, video_id: str, width: int, count: int) -> dict[str,
     picture to the browser."""
     video = context.library.video(video_id)
     frames, cuts = context.library.key_frames(video.video_id)
-    address = f"/api/videos/{quote(video.video_id, safe='')}/frame"
+    picture = f"{address(video.video_id)}/frame"
     shown = []
     for at in strip_times(video.duration, count) if _has_pictures(video) else ():
         near = frame_near(frames, cuts, at)
         query = {"at": near[0] if near else at, "width": width_of(width)}
-        shown.append({"at": at, "url": f"{address}?{urlencode(query)}"})
+        shown.append({"at": at, "url": f"{picture}?{urlencode(query)}"})
     return {"frames": shown}
 
 

@@ -94,9 +94,11 @@ export class FilePlayback extends VideoElement {
  * asked for is run through quickly, unseen and unheard.
  */
 export class StreamPlayback extends VideoElement {
-  constructor(url) {
+  constructor(url, duration) {
     super();
     this.url = ownUrl(url);
+    this.duration = duration;
+    this.element.addEventListener('ended', () => this.goOn());
     this.serial = 0;
     this.hurry = null; // {play, muted, rate} while it runs to `wanted`
   }
@@ -112,7 +114,7 @@ export class StreamPlayback extends VideoElement {
   async open(time, play) {
     const serial = ++this.serial;
     const ahead = time - this.offset - this.element.currentTime;
-    const begun = this.element.readyState >= 1 && this.element.getAttribute('src');
+    const begun = this.element.readyState >= 1 && this.element.getAttribute('src') && !this.element.ended;
     this.slow();
     this.wanted = time;
     this.then = play;
@@ -135,6 +137,12 @@ export class StreamPlayback extends VideoElement {
     if (serial !== this.serial) return; // another seek has overtaken this one
     this.offset = begins === null ? time : Number(begins);
     this.element.src = address;
+  }
+
+  /** The server may end a stream that nobody has read for a while: a paused one goes on from there. */
+  goOn() {
+    const far = this.element.currentTime > 1 && this.time < this.duration - 2;
+    if (far && !this.hurry) this.open(this.time, true);
   }
 
   /** The stream is there, at its key frame: on to the second that is wanted. */

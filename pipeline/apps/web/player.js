@@ -150,7 +150,10 @@ export class Player extends EventTarget {
     const { playback, video_id: id } = this.row;
     const base = `/api/videos/${encodeURIComponent(id)}`;
     if (kind === 'direct') return new FilePlayback(playback.url || `${base}/media`);
-    if (kind === 'stream') return new StreamPlayback(playback.kind === 'direct' ? `${base}/stream` : playback.url || `${base}/stream`);
+    if (kind === 'stream') {
+      const address = playback.kind === 'direct' ? `${base}/stream` : playback.url || `${base}/stream`;
+      return new StreamPlayback(address, this.duration);
+    }
     return kind === 'frames' ? new FramesPlayback(id, this.duration) : new NoPlayback();
   }
 
