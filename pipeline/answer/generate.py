@@ -249,7 +249,7 @@ def _citations(
         if WEIGHT[judged.verdict] > 0:
             useful.append((item, judged.verdict))
         elif text.about(claim, [item]) or _needed(claim, item, cited):
-            useful.append((item, "partly"))
+            useful.append((item, min(whole, "partly", key=lambda v: WEIGHT[v])))
     return tuple(useful) or tuple((item, whole) for item in cited)
 
 

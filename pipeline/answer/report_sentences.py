@@ -36,7 +36,18 @@ def checked_later(
     anew = [s for s, weaker in zip(whole, less, strict=True) if weaker]
     again = iter(judged([(s.text, [item for item, _ in s.cited]) for s in anew], verifier))
     now = [next(again) if weaker else v for v, weaker in zip(verdicts, less, strict=True)]
-    return [replace(s, verdict=v) for s, v in zip(whole, now, strict=True) if WEIGHT[v] > 0]
+    return [_judged(s, v) for s, v in zip(whole, now, strict=True) if WEIGHT[v] > 0]
+
+
+def _judged(settled: Settled, verdict: Verdict) -> Settled:
+    """With a verdict, which its only citation has too, and no part of it carries more."""
+    alone = len(settled.cited) == 1
+
+    def of(own: Verdict) -> Verdict:
+        return min(own, verdict, key=lambda v: WEIGHT[v]) if alone or own == "partly" else own
+
+    cited = tuple((item, of(own)) for item, own in settled.cited)
+    return replace(settled, cited=cited, verdict=verdict)
 
 
 def _with_all(settled: Settled, cited: Sequence[Evidence]) -> Settled:

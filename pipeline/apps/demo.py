@@ -17,7 +17,7 @@ VIDEOS = Path(__file__).resolve().parent.parent.parent / "data" / "videos"
 QUESTIONS = (
     "When will the Little Auk be back in service?",
     "error E-31 tide logger fix",
-    "Who is Duchess and why should visitors keep their distance?",
+    "Why should visitors walk around Duchess?",
     "How much is a ticket for the ferry to Sorrel Holm?",
 )
 
