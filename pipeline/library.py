@@ -557,13 +557,13 @@ class Library:
         if near is not None:
             with suppress(OSError):  # its file is gone or damaged: `doctor` says so
                 return near[0], shrink(near[1], width)
-        if not video.path or not video.sha256:  # a path that was imported is nobody's file here
+        if not video.file:
             raise UsageError(
                 f"{video.video_id} was imported without a file, so it has no pictures",
                 "footnote add FILE",
             )
         with MediaReader(self.settings.media_memory_mb, _PICTURE_SECONDS) as media:
-            time, picture = media.run(picture_near, video.path, at, 2 * width)
+            time, picture = media.run(picture_near, video.file, at, 2 * width)
         return time, encode(picture, width)
 
     def chapters(self, reference: str) -> Chapters:
@@ -638,13 +638,15 @@ class Library:
         sources: Sequence[Source] = (),
         subtitles: str = "burned",
         target: str | Path | None = None,
+        folders: bool = True,
         progress: Progress | None = None,
     ) -> Export:
         """An answer (or what `ask --json` wrote: the value, or its file) or a video in a format.
 
         `form` is one of `export.formats.FORMATS`. Formats of text come as bytes, and the caller
         writes them (`target` is only checked); a reel is written to `target`, with `subtitles`
-        "burned", "sidecar" or "none". `sources` are those of a video to tell. Raises `UsageError`
+        "burned", "sidecar" or "none". `sources` are those of a video to tell. With `folders` False
+        files are named without where they lie, for who is at another machine. Raises `UsageError`
         where there is nothing to export, `MediaError`.
         """
         from pipeline.export.clipping import check_target
@@ -663,7 +665,7 @@ class Library:
         settings, report = self.settings, progress or _silent
         with MediaReader(settings.media_memory_mb, settings.media_timeout) as media:
             font = str(settings.reel_font or "")
-            stock = Stock(self._catalog, self._stored_frames, media, font)
+            stock = Stock(self._catalog, self._stored_frames, media, font, folders)
             if video is not None:
                 video_id = self._catalog.resolve(video)
                 known = self._catalog.metadata([video_id])[video_id]

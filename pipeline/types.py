@@ -25,6 +25,10 @@ SOURCES: tuple[Source, ...] = ("speech", "caption", "screen", "sound", "chapter"
 # What was perceived. Chapters and summaries are derived from it: searchable, never cited.
 CITABLE: frozenset[Source] = frozenset(("speech", "caption", "screen", "sound"))
 DERIVED: frozenset[Source] = frozenset(SOURCES) - CITABLE
+# How each was perceived, in a word or two: to people and to language models.
+HOW: Mapping[Source, str] = {
+    "speech": "said", "caption": "seen", "screen": "on screen", "sound": "heard",
+}  # fmt: skip
 
 Audio = NDArray[np.float32]  # (samples,), mono, 16 kHz, in [-1, 1]
 Image = NDArray[np.uint8]  # (height, width, 3), RGB
@@ -42,6 +46,13 @@ def check_interval(start: float, end: float, what: str) -> None:
     """Raise `ClockError` unless 0 <= start < end and both are finite."""
     if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
         raise ClockError(f"{what}: {start} to {end} is not an interval with 0 <= start < end")
+
+
+def clock(seconds: float) -> str:
+    """`m:ss`, `h:mm:ss` from an hour on; rounded down, as players do."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 # ---------------------------------------------------------------- timed text
@@ -172,6 +183,12 @@ class Video:
     url: str = ""
     added: str = ""  # ISO 8601, UTC
     media: Mapping[str, object] = field(default_factory=dict)  # facts of the container
+
+    @property
+    def file(self) -> str:
+        """The file that was read; "" where a path only came with imported text: what lies there
+        may be anything, and is nobody's to open."""
+        return self.path if self.sha256 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def test_timed_words_get_a_breath_of_silence() -> None:
 def test_the_breath_does_not_begin_inside_another_word() -> None:
     made = clips([timed(10.0, "The pumps run all day. The harvest weighed nine kilos a week.")])
     (start, end) = next(t for s, t in made.items() if s.startswith("The harvest"))
-    assert (start, end) == (12.5, pytest.approx(16.0))
+    assert (start, end) == pytest.approx((12.5, 16.0))
 
 
 def test_the_times_of_a_subtitle_stay() -> None:

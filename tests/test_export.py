@@ -288,6 +288,33 @@ def test_the_server_gets_bytes_a_type_and_a_name(made: Path, answer: Path) -> No
             exported(library, "nobody", "vtt")
 
 
+@pytest.mark.parametrize("form", [form for form in TEXT_FORMATS if form != "chapters"])
+def test_other_machines_are_told_names_of_files_and_no_folders(
+    made: Path, answer: Path, form: str
+) -> None:
+    flags = {"profile": "embedded", "embedding_model": "fake:64", "library": made / "library"}
+    value = json.loads(answer.read_text())
+    with Library(settings=load_settings(flags, environment={})) as library:
+        told = bytes(exported(library, value, form, folders=False)[0])  # type: ignore[arg-type]
+        assert str(made).encode() not in told and b"file:" not in told
+        if form in ("otio", "edl", "fcpxml"):
+            assert b"talk.mp4" in told, "an editor there finds it by its name"
+            shown = bytes(exported(library, value, form)[0])  # type: ignore[arg-type]
+            assert str(made).encode() in shown
+
+
+def test_a_path_that_came_with_imported_text_is_not_opened(made: Path, tmp_path: Path) -> None:
+    row = {"video_id": "said", "start": 0, "end": 4, "text": "The owl."}
+    row["path"] = str(made / "talk.mp4")
+    flags = {"profile": "embedded", "embedding_model": "fake:64", "library": tmp_path / "library"}
+    with Library(settings=load_settings(flags, environment={})) as library:
+        library.import_text(write_rows(tmp_path / "rows.jsonl", row))
+        with pytest.raises(UsageError, match="imported without a file"):
+            library.clip("said", 0, 2, tmp_path / "clip.mp4")
+        told = bytes(exported(library, "said", "edl")[0])  # type: ignore[arg-type]
+    assert b"NON-DROP" in told and not (tmp_path / "clip.mp4").exists()
+
+
 def test_a_reel_that_cannot_be_made_leaves_no_folder(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

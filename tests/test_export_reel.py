@@ -52,12 +52,12 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Video]:
     with av.open(str(radio)) as container:
         assert container.duration
     return {
-        "red": Video("red", "The red one", str(red), 6.0, date="2024-05-01"),
-        "blue": Video("blue", "The blue one", str(blue), 6.0),
-        "radio": Video("radio", "Radio", str(radio), 6.0),
-        "gone": Video("gone", "Gone", str(folder / "gone.mp4"), 60.0),
+        "red": Video("red", "The red one", str(red), 6.0, date="2024-05-01", sha256="0"),
+        "blue": Video("blue", "The blue one", str(blue), 6.0, sha256="0"),
+        "radio": Video("radio", "Radio", str(radio), 6.0, sha256="0"),
+        "gone": Video("gone", "Gone", str(folder / "gone.mp4"), 60.0, sha256="0"),
         "talk": Video("talk", "No file"),
-        "bad": Video("bad", "Damaged", str(damaged(folder / "bad.mp4")), 60.0),
+        "bad": Video("bad", "Damaged", str(damaged(folder / "bad.mp4")), 60.0, sha256="0"),
     }
 
 
@@ -231,7 +231,7 @@ def test_loud_and_quiet_videos_are_about_as_loud(
         frame = av.AudioFrame.from_ndarray(sine.astype(np.int16)[None], "s16", "mono")
         frame.sample_rate = 48_000
         output.mux(stream.encode(frame))
-    some = {**videos, "quiet": Video("quiet", "Quiet", str(quiet), 4.0)}
+    some = {**videos, "quiet": Video("quiet", "Quiet", str(quiet), 4.0, sha256="0")}
     planned = plan_without(some, ("red", 1.0, 3.0), ("quiet", 1.0, 3.0))
     reel = made(planned, tmp_path, reader)
 

@@ -25,6 +25,8 @@ from PIL import Image
 from pipeline import Library
 from pipeline.apps.mcp import make_app, make_server
 from pipeline.apps.serving.context import ServerOptions
+from pipeline.errors import GivenUp, UsageError
+from pipeline.models import cancelling
 from pipeline.settings import Settings
 from tests.clips import colour, scenes, write
 from tests.command import write_rows
@@ -140,6 +142,26 @@ def test_a_transcript_is_read_in_parts(tmp_path: Path, library: Library) -> None
     assert sorted(set(numbers)) == list(range(200)), "nothing is lost where it is cut"
 
 
+def test_reading_on_gets_on_where_long_texts_overlap(tmp_path: Path, library: Library) -> None:
+    times = [(0, 300), (0.04, 299), *((5 + n + 0.04 * (n % 3), 200 + n) for n in range(50))]
+    rows = [
+        {"video_id": "long", "start": start, "end": end, "text": f"Part{n}. " + "word " * size}
+        for n, (start, end) in enumerate(times)
+        for size in [3_000 if n < 2 else 300]
+    ]
+    library.import_rows(write_rows(tmp_path / "long.jsonl", *rows))
+    seen, start = "", -1.0
+    while True:
+        part = text(call(library, "get_transcript", video="long", start=max(0.0, start)))
+        seen += part
+        if "It goes on at start=" not in part:
+            break
+        on = float(part.rpartition("start=")[2].rstrip("."))
+        assert on > start
+        start = on
+    assert all(f"Part{n}." in seen for n in range(len(times)))
+
+
 def test_videos_are_listed(library: Library) -> None:
     listed = call(library, "list_videos", query="boats")
     assert listed.structured_content["total"] == 1
@@ -243,9 +265,9 @@ TOKEN = "a token that nobody guesses"
 
 
 @contextmanager
-def listening(library: Library, token: str = "") -> Iterator[str]:
-    """The address of a server that listens on loopback."""
-    options = ServerOptions(token=token)
+def listening(library: Library, token: str = "", host: str = "127.0.0.1") -> Iterator[str]:
+    """The address of a server that listens on loopback, whatever host it takes itself to have."""
+    options = ServerOptions(host, token=token)
     config = uvicorn.Config(make_app(library, options), port=0, log_level="warning")
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run)
@@ -267,6 +289,55 @@ def test_assistants_connect_to_it(library: Library) -> None:
 
     with listening(library) as address:
         assert asyncio.run(found(address)) == "film"
+
+
+def test_other_machines_are_told_no_folders(tmp_path: Path, library: Library) -> None:
+    row = {**ROWS[0], "video_id": "filed", "path": "/private/of/maren/owls.mp4"}
+    library.import_rows(write_rows(tmp_path / "filed.jsonl", row))
+
+    async def told(address: str) -> str:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with (
+            httpx2.AsyncClient(headers=headers) as web,
+            Client(streamable_http_client(address, http_client=web)) as client,
+        ):
+            listed = await client.call_tool("list_videos", {"query": "filed"})
+            question = {"question": "What does the owl hunt?", "videos": ["filed"]}
+            asked = await client.call_tool("ask_library", question)
+            return json.dumps([listed.model_dump(mode="json"), asked.model_dump(mode="json")])
+
+    for host, is_told in (("127.0.0.1", True), ("0.0.0.0", False)):
+        with listening(library, TOKEN, host) as address:
+            found = asyncio.run(told(address))
+        assert "owls.mp4" in found and ("maren" in found) == is_told
+
+
+def test_errors_tell_other_machines_no_folders(library: Library) -> None:
+    error = UsageError("/private/of/maren/owls.mp4 is not there", "footnote add /private/owls.mp4")
+    assert "/private/of/maren/owls.mp4" in make_server(library).told(error)
+    told = make_server(library, here=False).told(error)
+    assert told == "owls.mp4 is not there. Try: footnote add owls.mp4"
+
+
+def test_a_call_that_is_cancelled_is_given_up(library: Library) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        try:
+            cancelling.pause(60, lambda _: None)
+        except GivenUp:
+            ended.set()
+
+    async def session() -> None:
+        server = make_server(library)
+        called = asyncio.create_task(server.worked(work))
+        await asyncio.to_thread(begun.wait, 30)
+        called.cancel()
+        assert await asyncio.to_thread(ended.wait, 30)
+        server.end()
+
+    asyncio.run(session())
 
 
 def test_a_token_and_the_right_name_are_asked_of_them(library: Library) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -247,6 +249,11 @@ class Full:
     def close(self) -> None:
         raise OSError(errno.ENOSPC, "No space left")
 
+    def write(self, data: bytes) -> None:
+        self.close()
+
+    flush = close
+
 
 def test_what_cannot_be_written_to_its_end_is_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -254,9 +261,45 @@ def test_what_cannot_be_written_to_its_end_is_deleted(
     part = Incoming(tmp_path, 1 << 20)
     with part._file, monkeypatch.context() as patched:
         patched.setattr(part, "_file", Full())
-        with pytest.raises(OSError, match="No space left"):
-            part.discard()
+        part.discard()
     assert not list((tmp_path / "uploads" / ".incoming").iterdir())
+
+
+def test_a_disk_that_is_full_all_the_same_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = Incoming(tmp_path, 1 << 20)
+    with part._file, monkeypatch.context() as patched:
+        patched.setattr(part, "_file", Full())
+        with pytest.raises(NoRoom):
+            part.write(b"x")
+        with pytest.raises(NoRoom):
+            part.finish()
+
+
+def test_a_request_that_is_gone_before_its_file_is_open_leaves_nothing(
+    library: Library, server: Server
+) -> None:
+    desk = uploads._Desk(server.context)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def make() -> Incoming:
+        begun.set()
+        assert go_on.wait(30)
+        return Incoming(library.path, LIMIT)
+
+    async def gone() -> None:
+        asked = asyncio.create_task(desk._run(make, Incoming.discard))
+        await asyncio.to_thread(begun.wait, 30)
+        asked.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    before = files_in(library)
+    asyncio.run(gone())
+    assert files_in(library) == before
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(server: Server, library: Library) -> None:
@@ -308,6 +351,12 @@ def test_what_a_killed_server_left_is_swept_when_it_is_old(tmp_path: Path) -> No
     sweep(tmp_path)
     assert [part.name for part in hidden.iterdir()] == ["b.part"]
     sweep(tmp_path / "nothing")
+
+
+def test_two_servers_sweep_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    swept = tmp_path / "swept by the other.part"
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([swept]))
+    sweep(tmp_path)
 
 
 def test_an_add_of_the_folder_does_not_see_what_is_arriving(library: Library, clip: bytes) -> None:

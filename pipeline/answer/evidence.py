@@ -15,16 +15,13 @@ from typing import Protocol
 
 from pipeline.answer.statements import Statement, one_line, statements, width
 from pipeline.prompts import as_data, visible
-from pipeline.types import CITABLE, MAX_MOMENT_SECONDS, Moment, Segment, Source, Video
+from pipeline.types import CITABLE, HOW, MAX_MOMENT_SECONDS, Moment, Segment, Source, Video
 
 # Around a moment, so that a sentence that begins or ends outside is whole.
 MARGIN = 30.0  # seconds
 WIDTH_PER_TOKEN = 3.5  # columns of text to a token, on the safe side for English
 TOKENS_PER_LINE = 14  # number, time, speaker and the line break
 
-_HOW: dict[Source, str] = {
-    "speech": "said", "caption": "seen", "screen": "on screen", "sound": "heard",
-}  # fmt: skip
 _MARKER_LIKE = re.compile(r"\[([\s\d,;–-]*\d[\s\d,;–-]*)\]")  # noqa: RUF001
 
 
@@ -189,7 +186,7 @@ def _heading(video: Video) -> str:
 
 def _line(item: Evidence) -> str:
     statement = item.statement
-    how = _HOW[statement.source]
+    how = HOW[statement.source]
     if statement.speaker:
         how += f" by {as_data(statement.speaker)}"
     if statement.doubtful:
@@ -217,7 +214,8 @@ def as_quote(item: Evidence) -> str:
 
 
 def clock(seconds: float) -> str:
-    """`mm:ss`, `h:mm:ss` from an hour on; whole seconds, rounded down as players show them."""
+    """`mm:ss`, `h:mm:ss` from an hour on; rounded down, as players do. `types.clock` with
+    two figures for minutes, which the prompts over evidence and their replies have."""
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minutes:02}:{second:02}"

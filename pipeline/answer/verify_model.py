@@ -28,7 +28,7 @@ from pipeline.errors import ModelUnavailable
 from pipeline.ingest.sentences import sentences
 from pipeline.models.registry import load_named
 from pipeline.prompts import Prompt, as_data, load_prompt
-from pipeline.types import Embedder, InferenceModel, LanguageModel, Source
+from pipeline.types import HOW, Embedder, InferenceModel, LanguageModel
 
 if TYPE_CHECKING:
     from pipeline.models.shelf import Shelf
@@ -45,10 +45,6 @@ MOST_CLAIMS = 24
 LONGEST_LINE = 3500  # columns of one cited line, about 1000 tokens
 _PROMPT_TOKENS, _REPLY_TOKENS = 950, 60  # the prompt itself; the reply for one claim
 _LONGEST_CLAIM, _LONGEST_TITLE = 1000, 120
-
-_HOW: dict[Source, str] = {
-    "speech": "said", "caption": "seen", "screen": "on screen", "sound": "heard",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +310,7 @@ def _shown(claim: Claim) -> str:
 
 def _line(item: Evidence, claim: str) -> str:
     statement, video = item.statement, item.video
-    how = _HOW[statement.source]
+    how = HOW[statement.source]
     if statement.speaker:
         how += f" by {as_data(statement.speaker)}"
     if statement.doubtful:

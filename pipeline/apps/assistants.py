@@ -6,11 +6,12 @@ that could pass for a citation: it is data, and cannot end its line.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 
-from pipeline.ingest.transcript import clock
 from pipeline.prompts import as_data, shortened
 from pipeline.types import (
+    HOW,
     Answer,
     Chapters,
     Citation,
@@ -20,13 +21,11 @@ from pipeline.types import (
     Source,
     Summary,
     VideoSummary,
+    clock,
 )
 
 LONGEST_TRANSCRIPT = 12_000  # characters of one call; about 3,000 tokens
 _LONGEST_TEXT = 600  # characters of a moment
-_HOW: dict[Source, str] = {
-    "speech": "said", "caption": "seen", "screen": "on screen", "sound": "heard",
-}  # fmt: skip
 
 
 def listed(video: VideoSummary) -> str:
@@ -42,7 +41,7 @@ def moment_lines(found: SearchResult) -> str:
 
 
 def _moment(place: int, moment: Moment) -> str:
-    sources = ", ".join(dict.fromkeys(_HOW.get(p.source, p.source) for p in moment.passages))
+    sources = ", ".join(dict.fromkeys(HOW.get(p.source, p.source) for p in moment.passages))
     where = f"{moment.video_id} {clock(moment.start)}-{clock(moment.end)}"
     span = f"{moment.start:.1f} to {moment.end:.1f} s"
     head = f"{place}. {where} ({span}; {sources}): {as_data(moment.title)}"
@@ -112,14 +111,21 @@ def transcript(
 ) -> str:
     """The segments that lie in [start, end) by time, a line each; at most about `most` characters.
 
-    What was invented by a recogniser is left out.
+    What was invented by a recogniser is left out. What began before `start` takes half of the room
+    at most, and all that begins there is told: who goes on where it says gets further.
     """
     until = video.duration if end is None else end
     lines = [f"{video.video_id}: {as_data(video.title)}, {clock(start)} to {clock(until)}"]
+    found = list(_lines(segments, start, until, sources))
+    longest = None if most is None else most // 2 // max(1, sum(at < start for at, _ in found))
     room = most
-    for at, line in _lines(segments, start, until, sources):
-        if room is not None and (room := room - len(line) - 1) < 0 and len(lines) > 1:
-            lines.append(f"It goes on at start={at:.1f}.")
+    for at, line in found:
+        if longest is not None and at < start:
+            line = shortened(line, longest)
+        again = math.floor(at * 10) / 10  # as it is written: never after what is to come
+        full = room is not None and (room := room - len(line) - 1) < 0
+        if full and again > start and len(lines) > 1:
+            lines.append(f"It goes on at start={again:.1f}.")
             break
         lines.append(line)
     else:
@@ -135,5 +141,5 @@ def _lines(
         inside = segment.end > start and segment.start < until
         if inside and segment.source in sources and not segment.invented:
             who = f"{as_data(segment.speaker)}: " if segment.speaker else ""
-            how = "" if segment.source == "speech" else f"({_HOW[segment.source]}) "
+            how = "" if segment.source == "speech" else f"({HOW[segment.source]}) "
             yield segment.start, f"> {clock(segment.start)} {how}{who}{as_data(segment.text)}"

@@ -21,15 +21,17 @@ def exported(
     *,
     target: str | Path | None = None,
     subtitles: str = "burned",
+    folders: bool = True,
     progress: Progress | None = None,
 ) -> tuple[bytes | Path, str, str]:
     """(the file's bytes, its MIME type, a name for it): an answer, its JSON value, or a video id.
 
     A reel, which takes about as long as it lasts, is written to `target` and comes as a path;
     without one it goes to a new folder of the system's for temporary files, which the caller
-    removes; where it cannot be made there is none. Its clips are read in a child process. Raises
-    `UsageError` for what cannot be exported (an unknown format, an answer that cites nothing, one
-    that is none), `VideoNotFound`, `MediaError`.
+    removes; where it cannot be made there is none. Its clips are read in a child process. With
+    `folders` False files are named without where they lie. Raises `UsageError` for what cannot be
+    exported (an unknown format, an answer that cites nothing, one that is none), `VideoNotFound`,
+    `MediaError`.
     """
     video = answer_or_video if isinstance(answer_or_video, str) else None
     answer = None if isinstance(answer_or_video, str) else answer_or_video
@@ -44,6 +46,7 @@ def exported(
             video=video,
             subtitles=subtitles,
             target=target,
+            folders=folders,
             progress=progress,
         )
         on_failure.pop_all()

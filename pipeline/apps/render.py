@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.settings import ENVIRONMENT_PREFIX, Settings
-from pipeline.types import IN_LINES, EvidenceFound, Form, SentenceReady
+from pipeline.types import IN_LINES, EvidenceFound, Form, SentenceReady, clock
 
 if TYPE_CHECKING:
     from pipeline.ingest.correcting import Edited
@@ -83,13 +83,6 @@ def clean(text: str) -> str:
     spaced = " ".join(text.split())
     kept = (c for c in spaced if c in "\u200c\u200d" or unicodedata.category(c)[0] != "C")
     return "".join(kept)
-
-
-def clock(seconds: float) -> str:
-    """`m:ss`, or `h:mm:ss` from one hour on, rounded down as players do."""
-    whole = int(seconds)
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def span(start: float, end: float) -> str:

@@ -72,14 +72,14 @@ def clip_video(
 
 
 def _file_of(video: Video) -> str:
-    if not video.path:
+    if not video.file:
         where = f"; see {video.url}" if video.url else ""
         raise UsageError(
             f"{video.video_id} was imported without a file{where}", "footnote export --video VIDEO"
         )
-    if not Path(video.path).exists():
-        raise UsageError(f"{video.path} is not there any more", "footnote add its new place")
-    return video.path
+    if not Path(video.file).exists():
+        raise UsageError(f"{video.file} is not there any more", "footnote add its new place")
+    return video.file
 
 
 def _held(video: Video, start: float, end: float) -> float:

@@ -29,7 +29,7 @@ from pipeline.export.page import answer_page, video_page
 from pipeline.export.stock import Stock
 from pipeline.export.subtitles import Cue, cues_of, subrip, webvtt
 from pipeline.export.table import citations_table, segments_table
-from pipeline.export.timeline import timeline_of, timeline_of_video
+from pipeline.export.timeline import Timeline, timeline_of, timeline_of_video, without_folders
 from pipeline.ingest.underneath import summary_of
 from pipeline.types import (
     CITABLE,
@@ -63,15 +63,16 @@ def export_answer(saved: Saved, form: Format, stock: Stock) -> Export:
     """
     claims = claims_of(saved)
     videos = videos_of(claims, stock.archive)
+    linked = {video_id: stock.linked(video) for video_id, video in videos.items()}
     notes: tuple[str, ...] = ()
     if form == "csv":
-        text = citations_table(saved, {c.marker: _link(c, videos) for c in saved.citations})
+        text = citations_table(saved, {c.marker: _link(c, linked) for c in saved.citations})
     elif form == "html":
-        text = answer_page(saved, videos, stock.picture_at)
+        text = answer_page(saved, linked, stock.picture_at)
     elif form in _TIMELINES:
         _check_cited(claims)
         timeline = timeline_of(saved.subject, pieces_of(claims, videos), stock.footage)
-        text = _TIMELINES[form](timeline)
+        text = _written(timeline, form, stock)
         notes = (*timeline.notes, *stock.missing(videos.values()))
     else:
         text, notes = _of_reel(saved, form, stock)
@@ -99,6 +100,10 @@ def plan_of(saved: Saved, stock: Stock) -> reel.ReelPlan:
         return cues_of(_chosen(stock.archive.segments(video_id) if known else (), ("speech",)))
 
     return reel.plan_reel(saved.subject, claims, videos, stock.footage, cues, stock.font)
+
+
+def _written(timeline: Timeline, form: Format, stock: Stock) -> str:
+    return _TIMELINES[form](timeline if stock.folders else without_folders(timeline))
 
 
 def _check_cited(claims: Sequence[Claim]) -> None:
@@ -151,10 +156,10 @@ def export_video(
         shown = _chosen(segments, sources or tuple(CITABLE))
         facts = _facts(video, known)
         summary = summary_of(segments)
-        text = video_page(video, facts, summary, chapters, shown, stock.picture_at)
+        text = video_page(stock.linked(video), facts, summary, chapters, shown, stock.picture_at)
     else:
         timeline = timeline_of_video(video, chapters, stock.footage)
-        text, notes = _TIMELINES[form](timeline), (*timeline.notes, *stock.missing([video]))
+        text, notes = _written(timeline, form, stock), (*timeline.notes, *stock.missing([video]))
     return as_export(form, video.title or video_id, text, notes)
 
 

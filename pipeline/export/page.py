@@ -18,7 +18,7 @@ from pipeline.answer.cite import link
 from pipeline.answer.evidence import as_lines
 from pipeline.answer.page import escaped
 from pipeline.answer.saved import Saved
-from pipeline.types import Citation, Segment, SummarySentence, TitledSpan, Video
+from pipeline.types import HOW, Citation, Segment, SummarySentence, TitledSpan, Video
 
 # (video id, seconds) -> JPEG of about then, None where there is none
 PictureAt = Callable[[str, float], Path | None]
@@ -56,7 +56,6 @@ img { height: auto; border-radius: 4px; display: block; }
 }
 @media print { img { break-inside: avoid; } }
 """
-_KINDS = {"caption": "seen", "screen": "on screen", "sound": "heard", "speech": "said"}
 
 
 def answer_page(saved: Saved, videos: Mapping[str, Video], picture_at: PictureAt) -> str:
@@ -132,7 +131,7 @@ def _source(cited: Citation, videos: Mapping[str, Video], back: str, picture: st
     time = page.timed(cited.start, link(video, cited.start) if video else "")
     lead = f' <a href="#t{back}" title="Back to the text">↑</a>' if back else ""
     date = f' <span class="date">{escaped(cited.date[:10])}</span>' if cited.date else ""
-    how = [_KINDS.get(cited.source, cited.source), cited.verdict]
+    how = [HOW.get(cited.source, cited.source), cited.verdict]
     how = [f"{escaped(cited.speaker)}", *how] if cited.speaker else how
     told = (
         f"<div><strong>{escaped(cited.title or cited.video_id)}{date}</strong>"
@@ -171,7 +170,7 @@ def _said(group: Sequence[Segment], video: Video) -> str:
     first = group[0]
     time = page.timed(first.start, link(video, first.start))
     time = time if time.startswith("<a") else f"<span>{time}</span>"
-    kind = "" if first.source == "speech" else f"{_KINDS.get(first.source, first.source)}: "
+    kind = "" if first.source == "speech" else f"{HOW.get(first.source, first.source)}: "
     lead = f'<span class="kind">{escape(kind)}</span>' if kind else ""
     speaker = f"<strong>{escaped(first.speaker)}:</strong> " if first.speaker else ""
     text = " ".join(escaped(as_lines(segment.text)) for segment in group)

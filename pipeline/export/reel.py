@@ -290,8 +290,8 @@ def _film_scene(
 ) -> None:
     """Add the files of one scene to `made`. Raises `MediaError`."""
     video = scene.piece.video
-    if not video.path or not Path(video.path).exists():
-        where = "is not there any more" if video.path else "was imported without a file"
+    if not video.file or not Path(video.file).exists():
+        where = "is not there any more" if video.file else "was imported without a file"
         made.notes.append(f"left out: {one_line(video.title)} {where}")
         return
     if video.duration and scene.start >= video.duration:
@@ -300,7 +300,7 @@ def _film_scene(
     body = str(folder / f"{number:04}b{scenes.SCENE_SUFFIX}")
     cues = [scenes.Cue(c.start, c.end, one_line(c.text)) for c in scene.cues] if burn else []
     still = Card(one_line(video.title), (f"sound only, from {clock(scene.start)}",))
-    media.run(scenes.film_stretch, video.path, scene.start, scene.frames, cues, still, body, look)
+    media.run(scenes.film_stretch, video.file, scene.start, scene.frames, cues, still, body, look)
     # What was filmed last tells, not what was planned: the scene with the card may be left out.
     if made.scenes and made.scenes[-1].piece.video.video_id == video.video_id:
         scene = replace(scene, card=None, card_frames=0)

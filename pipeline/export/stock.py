@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,21 +19,26 @@ _STANDS = 4.0  # times as far away is as near, before a moment
 @dataclass(frozen=True, slots=True)
 class Stock:
     """`frames` gives a video's stored frames, (seconds, JPEG) by time; `font` is the setting
-    `reel_font`."""
+    `reel_font`. Where `folders` is False no export tells in which folder a file lies."""
 
     archive: Archive
     frames: Callable[[str], Sequence[tuple[float, Path]]]
     media: MediaReader
     font: str = ""
+    folders: bool = True
 
     def footage(self, video: Video) -> Footage:
         """Facts of the file; of one that is not there, what was known of it (`missing` tells).
 
         Raises `MediaError` for one that cannot be read any more.
         """
-        if video.path and Path(video.path).exists():
-            return self.media.run(footage_of, video.path)
+        if video.file and Path(video.file).exists():
+            return self.media.run(footage_of, video.file)
         return remembered_footage(video)
+
+    def linked(self, video: Video) -> Video:
+        """A video as links are made of it."""
+        return video if self.folders else replace(video, path="")
 
     def missing(self, videos: Iterable[Video]) -> tuple[str, ...]:
         """A line for each file that is not where it was."""

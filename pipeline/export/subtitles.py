@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from pipeline.export.timeline import one_line
 from pipeline.prompts import visible
-from pipeline.types import Segment
+from pipeline.types import HOW, Segment
 
 LONGEST = 84  # characters of a subtitle: two lines of 42
 _LINE = 42
@@ -23,7 +23,6 @@ _SHORTEST = 0.001  # seconds: what the formats can say
 _ENDS = re.compile(r"[.!?。！？…]['\"”’)\]]*$")  # noqa: RUF001
 _PAUSES = re.compile(r"[,;:，、]$")  # noqa: RUF001
 _UNBROKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # no spaces between words
-_KINDS = {"caption": "seen", "screen": "on screen", "sound": "heard"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def _divided(segment: Segment) -> Iterator[Cue]:
     for some in _grouped(words, max(1.0, length / parts), seconds / parts if spoken else math.inf):
         text = _spaced([text for _, _, text in some])
         if not spoken:
-            text = f"[{_KINDS.get(segment.source, segment.source)}: {text}]"
+            text = f"[{HOW.get(segment.source, segment.source)}: {text}]"
         start, end = some[0][0], max(end for _, end, _ in some)
         yield Cue(start, max(end, start + _SHORTEST), text)
 

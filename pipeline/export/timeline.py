@@ -8,9 +8,10 @@ camera wrote, so that an editor finds the media; the timeline is counted at one 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from urllib.parse import quote
 
 from pipeline.export.cited import Claim, Piece
 from pipeline.export.timecode import (
@@ -48,7 +49,8 @@ class Mark:
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file, or a video that has none (`path` is ""). `rate` is that of its frames' count, which
-    goes from `first` (its timecode) for `frames`; `drop` is how its timecode counts."""
+    goes from `first` (its timecode) for `frames`; `drop` is how its timecode counts. Where
+    `folders` is False it is named without the folder that it lies in."""
 
     video: Video
     footage: Footage
@@ -56,10 +58,11 @@ class Source:
     first: int
     frames: int
     drop: bool
+    folders: bool = True
 
     @property
     def path(self) -> str:
-        return self.video.path
+        return self.video.path if self.folders else Path(self.video.path).name
 
     @property
     def name(self) -> str:
@@ -69,7 +72,9 @@ class Source:
     @property
     def address(self) -> str:
         """`file:///...`; the web address of a video without a file, "" where it has neither."""
-        return Path(self.path).absolute().as_uri() if self.path else self.video.url
+        if not self.path:
+            return self.video.url
+        return Path(self.path).absolute().as_uri() if self.folders else quote(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,16 @@ def timeline_of_video(
         for chapter in chapters
     )
     return _timeline(video.title, [(video, 0.0, video.duration, marks)], footage_of)
+
+
+def without_folders(timeline: Timeline) -> Timeline:
+    """For other machines: an editor there finds a file by its name."""
+    return replace(
+        timeline,
+        takes=tuple(
+            replace(take, source=replace(take.source, folders=False)) for take in timeline.takes
+        ),
+    )
 
 
 def _claimed(claim: Claim) -> Mark:

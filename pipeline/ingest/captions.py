@@ -37,9 +37,8 @@ from pipeline.ingest.caption_replies import (
 from pipeline.ingest.looking import View
 from pipeline.ingest.outputs import GetOutput, PutOutput, Report, output_key
 from pipeline.ingest.screen_text import open_image
-from pipeline.ingest.transcript import clock
 from pipeline.prompts import Prompt, as_data, shortened, visible
-from pipeline.types import Captioner, CaptionRequest, Segment, Spender
+from pipeline.types import Captioner, CaptionRequest, Segment, Spender, clock
 
 _AROUND = 5.0  # seconds of speech before and after a picture
 _FRAME = 0.1  # seconds that a picture is there

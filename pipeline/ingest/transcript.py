@@ -17,16 +17,13 @@ from pipeline.ingest.function_words import telling_words
 from pipeline.ingest.plain_text import clean_text
 from pipeline.ingest.sentences import sentences
 from pipeline.prompts import as_data
-from pipeline.types import Segment, Source
+from pipeline.types import HOW, Segment, Source, clock
 
 _LINE_SECONDS, _LEAST_LINE_SECONDS = 15.0, 4.0  # of speech on one line, in a long video and a short
 _STAMP_ROOM = 8  # characters
 _LINE_CHARACTERS = 240
 _SCREEN_CHARACTERS = 200
 _REACH = 20.0  # seconds between a time in a reply and the line that it means
-_HOW: dict[Source, str] = {
-    "speech": "said", "caption": "seen", "screen": "on screen", "sound": "heard",
-}  # fmt: skip
 _STAMP = r"(?:\d{1,2}:)?\d{1,3}:\d{2}"
 _FIGURE = re.compile(r"\d|[^\x00-\x7f]")
 _STAMPS = re.compile(_STAMP)
@@ -148,20 +145,13 @@ def _line(run: Sequence[Segment]) -> Line:
         shown = " / ".join(line for line in clean_text(text).split("\n") if line.strip())
         text = shown[:_SCREEN_CHARACTERS]
     said = as_data(text)
-    how = _HOW[first.source] + (f" by {as_data(first.speaker)}" if first.speaker else "")
+    how = HOW[first.source] + (f" by {as_data(first.speaker)}" if first.speaker else "")
     return Line(
         first.start, max(s.end for s in run), f"{how}: {said}" if said else "", first.source
     )
 
 
 # ---------------------------------------------------------------- times in a reply
-
-
-def clock(seconds: float) -> str:
-    """`m:ss`, `h:mm:ss` from an hour on."""
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 def times_in(text: str) -> list[float]:

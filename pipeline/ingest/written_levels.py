@@ -24,9 +24,9 @@ from pipeline.ingest.outputs import GetOutput, PutOutput, output_key
 from pipeline.ingest.plain_text import clean_text
 from pipeline.ingest.sentences import sentences
 from pipeline.ingest.titles import LONGEST_TITLE, shortened
-from pipeline.ingest.transcript import Line, Part, clock, line_at, parts_of, times_in
+from pipeline.ingest.transcript import Line, Part, line_at, parts_of, times_in
 from pipeline.prompts import Prompt, as_data
-from pipeline.types import LanguageModel, Segment
+from pipeline.types import LanguageModel, Segment, clock
 
 _REPLY_TOKENS = 1500  # kept free for the prompt's own words and the reply
 _CHARACTERS_PER_TOKEN = 3.0

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pipeline.errors import FootnoteError
-from pipeline.ingest.transcript import clock
 from pipeline.prompts import shortened, visible
 from pipeline.types import (
     Answer,
@@ -30,6 +29,7 @@ from pipeline.types import (
     Moment,
     SearchResult,
     VideoSummary,
+    clock,
 )
 
 T = TypeVar("T")

@@ -63,7 +63,9 @@ def key_place(container: InputContainer, stream: av.stream.Stream, seconds: floa
         sought = max(0.0, seconds - back)
         try:
             _seek(container, sought)
-        except av.FFmpegError:
+        except av.FFmpegError as error:
+            if isinstance(error, av.error.MemoryError):
+                raise MemoryError(str(error)) from error
             continue  # the end of what is there lies before it
         found = _last_key(container, stream, seconds)
         if found is not None:
@@ -94,7 +96,9 @@ def _shows(container: InputContainer, video: av.video.stream.VideoStream, key: f
             for frame in packet.decode():
                 shown = key if frame.time is None else frame.time - start_time(container)
                 return not frame.is_corrupt and shown <= key + _DELAY
-        except av.FFmpegError:
+        except av.FFmpegError as error:
+            if isinstance(error, av.error.MemoryError):
+                raise MemoryError(str(error)) from error
             return False
     return False
 

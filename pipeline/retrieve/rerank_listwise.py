@@ -28,7 +28,7 @@ from pipeline.models.replies import without_thoughts
 from pipeline.prompts import Prompt, as_data, shortened
 from pipeline.retrieve.fuse import NEIGHBOURS, VIDEO
 from pipeline.retrieve.rerank import Clock, placed
-from pipeline.types import Budget, LanguageModel, Moment, Reranked, Source
+from pipeline.types import HOW, Budget, LanguageModel, Moment, Reranked, Source
 
 WINDOW, STRIDE = 10, 5
 LONGEST_TEXT = 1200  # characters of one moment, about 300 tokens
@@ -36,14 +36,7 @@ _LONGEST_TITLE = 80
 # Of the context window: the prompt itself, the question and the reply; then English per token.
 _PROMPT_TOKENS, _CHARACTERS_PER_TOKEN = 700, 3.5
 
-_HOW: dict[Source, str] = {
-    "speech": "said",
-    "caption": "seen",
-    "screen": "on screen",
-    "sound": "heard",
-    "chapter": "chapter",
-    "summary": "summary",
-}
+_HOW: dict[Source, str] = {**HOW, "chapter": "chapter", "summary": "summary"}
 
 
 @dataclass(frozen=True, slots=True)

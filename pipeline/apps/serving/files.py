@@ -57,7 +57,7 @@ def open_file(video: Video) -> tuple[BinaryIO, os.stat_result]:
 def is_there(video: Video) -> bool:
     """Whether the file could be handed out; costs a look at the disk."""
     try:
-        facts = os.stat(video.path) if video.path and video.sha256 else None
+        facts = os.stat(video.file) if video.file else None
     except OSError:
         return False
     return facts is not None and (facts.st_size, facts.st_mtime_ns) == (

@@ -7,6 +7,7 @@ and has been looked at. Then it gets its name, never that of a file that is ther
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -14,6 +15,8 @@ import secrets
 import shutil
 import time
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.apps.serving.problems import Refused
@@ -81,13 +84,15 @@ class Incoming:
             self._check_room(len(data))
             self._look_at = self.size + _LOOK_EVERY
         self._digest.update(data)
-        self._file.write(data)
+        with _full_disk_named():
+            self._file.write(data)
 
     def finish(self) -> str:
         """All of it is there; its SHA-256."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with _full_disk_named():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
         return self._digest.hexdigest()
 
     def keep(self, name: str) -> Path:
@@ -99,7 +104,8 @@ class Incoming:
     def discard(self) -> None:
         """Delete what is there, unless it was kept."""
         try:
-            self._file.close()  # which writes what is left, and fails again on a full disk
+            with suppress(OSError):  # it writes what is left, and fails again on a full disk
+                self._file.close()
         finally:
             self.path.unlink(missing_ok=True)
 
@@ -109,6 +115,16 @@ class Incoming:
             raise NoRoom(
                 f"only {free >> 20} MB are free on the disk of the library", "make room, try again"
             )
+
+
+@contextmanager
+def _full_disk_named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoRoom("the disk of the library is full", "make room, and try again") from error
+        raise
 
 
 def _free_place(folder: Path, name: str) -> Path:
@@ -129,5 +145,6 @@ def sweep(library: Path) -> None:
     """Delete what uploads of a server that was killed have left."""
     oldest = time.time() - _ABANDONED
     for part in (library / UPLOADS_FOLDER / _HIDDEN).glob(f"*{_PART}"):
-        if part.stat().st_mtime < oldest:
-            part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another server has swept it
+            if part.stat().st_mtime < oldest:
+                part.unlink()

@@ -12,7 +12,7 @@ from pipeline.apps import render
 from pipeline.apps.serving import shapes
 from pipeline.apps.serving.context import Context
 from pipeline.apps.serving.media import address, playback
-from pipeline.apps.serving.problems import without_folders
+from pipeline.apps.serving.problems import values_without_folders
 from pipeline.apps.serving.security import is_local
 from pipeline.types import VideoSummary
 
@@ -104,24 +104,10 @@ def answer(request: Request, value: Any) -> JSONResponse:
 
 def visible_to(request: Request, value: Any) -> Any:
     """`value` for who asks: who does not sit at this machine is told no folder of it."""
-    return value if is_here(request) else _without_folders(value)
+    return value if is_here(request) else values_without_folders(value)
 
 
 def is_here(request: Request) -> bool:
     """Whether who asks sits at this machine."""
     client = (request.client.host, request.client.port) if request.client else None
     return is_local(client, request.headers)
-
-
-# Values that name folders, "missing" in a command that is advised.
-_FOLDERS = (
-    "path", "link", "library", "detail", "repair", "paths", "reason", "missing", "incomplete",
-)  # fmt: skip
-
-
-def _without_folders(value: Any, name: str = "") -> Any:
-    if isinstance(value, dict):
-        return {key: _without_folders(item, key) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_folders(item, name) for item in value]
-    return without_folders(value) if isinstance(value, str) and name in _FOLDERS else value

@@ -18,7 +18,6 @@ from urllib.parse import quote, unquote
 from pipeline.answer.chat import ASKED_BACK
 from pipeline.answer.cite import link, seconds
 from pipeline.answer.verify import WEIGHT
-from pipeline.apps.render import clock
 from pipeline.apps.serving.problems import without_folders
 from pipeline.errors import VideoNotFound
 from pipeline.types import (
@@ -31,6 +30,7 @@ from pipeline.types import (
     Segment,
     Sentence,
     Video,
+    clock,
 )
 
 _SPECIAL = re.compile(r"[\\`<>\[\]]")

@@ -60,6 +60,10 @@ _CODES = {
 }  # fmt: skip
 # A path with a folder in it, POSIX or Windows; addresses on the web are left.
 _PATH = re.compile(r"(?<![\w:/.])(?:file://)?(?:~?/|[A-Za-z]:\\)(?:[^\s'\"/\\]+[/\\])+")
+# Values that name folders, "missing" in a command that is advised.
+_FOLDERS = (
+    "path", "link", "library", "detail", "repair", "paths", "reason", "missing", "incomplete",
+)  # fmt: skip
 
 
 class Refused(FootnoteError):
@@ -85,6 +89,15 @@ class Refused(FootnoteError):
 def without_folders(text: str) -> str:
     """`text` with every path in it cut to its last part."""
     return _PATH.sub("", text)
+
+
+def values_without_folders(value: Any, name: str = "") -> Any:
+    """A JSON value for who does not sit at this machine: what names folders names files."""
+    if isinstance(value, dict):
+        return {key: values_without_folders(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [values_without_folders(item, name) for item in value]
+    return without_folders(value) if isinstance(value, str) and name in _FOLDERS else value
 
 
 def error_value(error: FootnoteError) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -69,7 +70,7 @@ class _Desk:
         self._taken += 1
         try:
             library, most = self._context.library.path, self._context.options.upload_bytes
-            incoming = await self._run(lambda: Incoming(library, most))
+            incoming = await self._run(lambda: Incoming(library, most), Incoming.discard)
             try:
                 await self._write(request, incoming)
                 return await self._run(lambda: self._take_in(incoming, name))
@@ -121,8 +122,11 @@ class _Desk:
         if not info.video and not info.audio:
             raise Refused(415, f"{name} has neither pictures nor sound")
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        """In a thread, to its end: what is half done cannot be cleaned up."""
+    async def _run(self, work: Callable[[], T], unwanted: Callable[[T], None] | None = None) -> T:
+        """In a thread, to its end: what is half done cannot be cleaned up.
+
+        `unwanted` gets, in a thread, what was made for a request that is gone meanwhile.
+        """
         running: asyncio.Future[Any] = asyncio.get_running_loop().run_in_executor(
             self._threads, work
         )
@@ -130,4 +134,6 @@ class _Desk:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             await asyncio.wait((running,))
+            if unwanted is not None and running.exception() is None:
+                await self._run(partial(unwanted, running.result()))
             raise

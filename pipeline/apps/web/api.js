@@ -69,8 +69,15 @@ export async function send(method, path, body, { signal } = {}) {
 /** What a POST gives as a file: {blob, name}. */
 export async function download(path, body) {
   const response = await request(path, { method: 'POST', body, accept: '*/*' });
-  const named = /filename="?([^";]+)"?/.exec(response.headers.get('Content-Disposition') ?? '');
-  return { blob: await response.blob(), name: named?.[1] ?? '', status: response.status };
+  const name = fileName(response.headers.get('Content-Disposition') ?? '');
+  return { blob: await response.blob(), name, status: response.status };
+}
+
+/** The name in a Content-Disposition (RFC 6266), '' where there is none. */
+function fileName(disposition) {
+  const encoded = /filename\*=UTF-8''([^;\s]+)/i.exec(disposition);
+  if (encoded) return decodeURIComponent(encoded[1]);
+  return /filename="?([^";]+)"?/.exec(disposition)?.[1] ?? '';
 }
 
 /** The events of a stream as {event, data}, data parsed. Leaving the loop ends the request. */
