@@ -207,6 +207,38 @@ def test_a_pool_runs_so_many_and_lets_so_many_wait() -> None:
     asyncio.run(main())
 
 
+def test_what_is_made_for_one_who_has_left_is_handed_back() -> None:
+    handed: list[str] = []
+
+    async def main() -> None:
+        pool, go = WorkPool("tests", 1, 1), threading.Event()
+
+        def opened() -> str:
+            assert go.wait(30)
+            return "a file"
+
+        async def leave(running: asyncio.Task[str]) -> None:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+        under_way = asyncio.create_task(pool.run(opened, handed.append))
+        while not pool.running:
+            await asyncio.sleep(0.001)
+        waiting = asyncio.create_task(pool.run(opened, handed.append))
+        await asyncio.sleep(0)
+        await leave(waiting)
+        await leave(under_way)
+        assert handed == []
+        go.set()
+        while pool.taken:
+            await asyncio.sleep(0.001)
+        assert await pool.run(lambda: "kept", handed.append) == "kept"
+        pool.close()
+
+    asyncio.run(main())
+    assert handed == ["a file"]
+
+
 def test_a_stream_is_made_only_a_little_ahead_and_closed_with_its_reader() -> None:
     made: list[int] = []
     closed = threading.Event()

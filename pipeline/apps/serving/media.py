@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request
@@ -45,7 +46,7 @@ def router(context: Context) -> APIRouter:
     async def media(video_id: str, request: Request) -> Response:
         """The file itself; ranges of it, so that a player can seek at once."""
         video = await context.reads.run(lambda: library.video(video_id))
-        file, facts = await context.reads.run(lambda: open_file(video))
+        file, facts = await context.reads.run(lambda: open_file(video), _close)
         return FileAnswer(
             file,
             facts,
@@ -63,7 +64,7 @@ def router(context: Context) -> APIRouter:
         """A fragmented MP4 from that second, or the key frame before it, on; `X-Stream-Start` says
         from where."""
         video = await context.reads.run(lambda: library.video(video_id))
-        file, found = await context.reads.run(lambda: open_file(video))
+        file, found = await context.reads.run(lambda: open_file(video), _close)
         file.close()
         if video.duration:
             start = min(start, max(0.0, video.duration - _LAST))
@@ -133,6 +134,10 @@ def playback(context: Context, video_id: str) -> dict[str, Any]:
     place = urls.get(found.kind)
     url = f"{address(video.video_id)}/{place}" if place else ""
     return {"kind": found.kind, "url": url, "mime": found.mime}
+
+
+def _close(opened: tuple[BinaryIO, os.stat_result]) -> None:
+    opened[0].close()
 
 
 def _picture(

@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from pipeline.errors import FootnoteError, GivenUp
@@ -59,14 +60,20 @@ class WorkPool:
         """Pieces of work under way or waiting."""
         return len(self._all)
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns, or raises. Raises `Busy`; given up when it is cancelled."""
+    async def run(self, work: Callable[[], T], unwanted: Callable[[T], None] | None = None) -> T:
+        """What `work` returns, or raises. Raises `Busy`; given up when it is cancelled.
+
+        `unwanted` gets, in a thread, what was made all the same for one who is gone: a file that is
+        to be closed.
+        """
         cancellation = Cancellation()
         future = self._submit(cancellation, work)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             cancellation.cancel()
+            if unwanted is not None:
+                future.add_done_callback(partial(_hand_back, unwanted))
             raise
 
     async def stream(self, work: Callable[[], Iterable[T]]) -> AsyncGenerator[T]:
@@ -119,6 +126,11 @@ class WorkPool:
         finally:
             with self._lock:
                 self._running -= 1
+
+
+def _hand_back(unwanted: Callable[[T], None], future: Future[T]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        unwanted(future.result())
 
 
 class _Pipe(Generic[T]):
