@@ -83,7 +83,7 @@ def test_a_clicked_footnote_plays_its_second_beside_the_answer(
     page = asked(tab, library)
     page.locator(".prose .note").first.click()
     until(tab.playing)
-    assert tab.sought("harbour-council", COUNCIL[3][0])
+    until(lambda: tab.sought("harbour-council", COUNCIL[3][0]))
     assert page.locator(".player").is_visible() and page.locator(".prose").is_visible()
     assert page.locator(".prose .note").first.get_attribute("aria-current") == "true"
     pin = page.locator(".strip .pin").first
