@@ -538,8 +538,7 @@ class Library:
         Raises `VideoNotFound`.
         """
         video_id = self._catalog.resolve(reference)
-        frames = [(frame.time, self.path / frame.path) for frame in self._catalog.frames(video_id)]
-        return frames, self._catalog.cuts([video_id]).get(video_id, [])
+        return self._stored_frames(video_id), self._catalog.cuts([video_id]).get(video_id, [])
 
     def frame(self, reference: str, at: float, *, width: int = 640) -> tuple[float, bytes]:
         """What is seen at `at` seconds: (the frame's own time, a JPEG of at most `width` pixels).
@@ -985,10 +984,7 @@ class Library:
         if not self.settings.answer_frames:
             return None
 
-        def frames(video_id: str) -> list[tuple[float, Path]]:
-            return [(f.time, self.path / f.path) for f in self._catalog.frames(video_id)]
-
-        return Sight(self._shelf.captioner(), frames, self.settings.answer_frames)
+        return Sight(self._shelf.captioner(), self._stored_frames, self.settings.answer_frames)
 
     def _with_missing(self, answer: Answer, filters: Filters | None) -> Answer:
         """An answer that abstained also says what the library lacks of what could matter."""
